@@ -1,1 +1,32 @@
-//! x
+//! What the author of a Dunlin plugin sees: the query, the reply, the chain between them, and the
+//! Corefile directive that sets a plugin up. It knows the wire form of DNS messages and nothing
+//! of sockets, configuration files on disk or other plugins: it opens no socket, and a plugin can
+//! be built and tested with this crate alone.
+#![forbid(unsafe_code)]
+
+pub mod buffer;
+pub mod classify;
+pub mod edns;
+pub mod error;
+pub mod gate;
+pub mod lines;
+pub mod metadata;
+pub mod metrics;
+pub mod plugin;
+pub mod query;
+pub mod reply;
+pub mod site;
+pub mod tasks;
+pub mod transport;
+pub mod wire;
+pub mod worker;
+pub mod zones;
+
+pub use async_trait::async_trait;
+pub use hickory_proto::{op, rr};
+
+pub use self::error::{Error, Result};
+pub use self::plugin::{Next, Plugin};
+pub use self::query::Query;
+pub use self::reply::Reply;
+pub use self::transport::Transport;

@@ -1,0 +1,167 @@
+//! The one trait that authors write, and the chain that walks it.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use async_trait::async_trait;
+
+use crate::error::{Error, Result};
+use crate::query::Query;
+use crate::reply::Reply;
+
+/// A link of the chain.
+///
+/// A plugin answers, or runs `next` and may change the [`Reply`] that it then owns. Code after
+/// `next.run(query).await?` is what other servers do in a wrapped response writer.
+#[async_trait]
+pub trait Plugin: Send + Sync + 'static {
+    /// The directive, which is also the folder, the log prefix and the metric subsystem.
+    fn name(&self) -> &'static str;
+
+    /// Answers the query or hands it on.
+    ///
+    /// # Errors
+    /// Our failure, never a DNS result: the client gets SERVFAIL or [`Error::rcode`].
+    async fn serve(&self, query: &mut Query, next: Next<'_>) -> Result<Reply>;
+
+    /// Adds what this plugin knows about a query to its metadata, before the chain runs. Called
+    /// only in server blocks with `metadata`.
+    fn describe(&self, query: &Query) {
+        let _ = query;
+    }
+}
+
+/// The plugins of one server block, in the order of the directive list.
+pub struct Chain {
+    plugins: Box<[Box<dyn Plugin>]>,
+}
+
+impl Chain {
+    /// A chain of these plugins.
+    #[must_use]
+    pub fn new(plugins: Vec<Box<dyn Plugin>>) -> Arc<Self> {
+        Arc::new(Self { plugins: plugins.into() })
+    }
+
+    /// Whether there is no plugin: every query is then refused.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.plugins.is_empty()
+    }
+
+    /// The names in order.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.plugins.iter().map(|plugin| plugin.name())
+    }
+
+    /// Lets every plugin describe the query.
+    pub fn describe(&self, query: &Query) {
+        for plugin in &self.plugins {
+            plugin.describe(query);
+        }
+    }
+
+    /// Runs the whole chain.
+    pub fn run<'q>(self: &'q Arc<Self>, query: &'q mut Query) -> Serving<'q> {
+        Next { chain: self, index: 0 }.run(query)
+    }
+}
+
+impl fmt::Debug for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.names()).finish()
+    }
+}
+
+/// The rest of the chain behind a plugin. It can be run several times, or not at all.
+#[derive(Debug, Clone, Copy)]
+pub struct Next<'a> {
+    chain: &'a Arc<Chain>,
+    index: usize,
+}
+
+impl<'a> Next<'a> {
+    /// Runs the rest of the chain.
+    pub fn run<'q>(self, query: &'q mut Query) -> Serving<'q>
+    where
+        'a: 'q,
+    {
+        match self.chain.plugins.get(self.index) {
+            Some(plugin) => {
+                let next = Next { chain: self.chain, index: self.index + 1 };
+                Serving::Plugin(plugin.serve(query, next), plugin.name())
+            }
+            None => Serving::End(self.caller()),
+        }
+    }
+
+    /// The plugin that comes next.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        self.chain.plugins.get(self.index).map(|plugin| plugin.name())
+    }
+
+    /// The rest of the chain as a value that outlives this query and keeps its generation alive:
+    /// for work that goes on after the reply was sent, such as a refresh.
+    #[must_use]
+    pub fn detach(self) -> Rest {
+        Rest { chain: Arc::clone(self.chain), index: self.index }
+    }
+
+    fn caller(self) -> &'static str {
+        let before = self.index.checked_sub(1).and_then(|index| self.chain.plugins.get(index));
+        before.map_or("", |plugin| plugin.name())
+    }
+}
+
+/// The rest of a chain, detached from the query that it was met with.
+#[derive(Debug, Clone)]
+pub struct Rest {
+    chain: Arc<Chain>,
+    index: usize,
+}
+
+impl Rest {
+    /// Runs it.
+    pub fn run<'q>(&'q self, query: &'q mut Query) -> Serving<'q> {
+        Next { chain: &self.chain, index: self.index }.run(query)
+    }
+}
+
+/// A plugin at work on a query.
+#[must_use = "nothing is served until it is awaited"]
+pub enum Serving<'q> {
+    #[doc(hidden)]
+    Plugin(Pin<Box<dyn Future<Output = Result<Reply>> + Send + 'q>>, &'static str),
+    #[doc(hidden)]
+    End(&'static str),
+}
+
+impl Future for Serving<'_> {
+    type Output = Result<Reply>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<Reply>> {
+        match self.get_mut() {
+            Self::Plugin(serving, name) => serving.as_mut().poll(context).map_ok(|mut reply| {
+                reply.sign(name);
+                reply
+            }),
+            Self::End(caller) => {
+                let text = format!("plugin/{caller}: no next plugin found");
+                Poll::Ready(Err(Error::new(text)))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Serving<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plugin(_, name) => write!(f, "Serving({name})"),
+            Self::End(caller) => write!(f, "End({caller})"),
+        }
+    }
+}

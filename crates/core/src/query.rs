@@ -1,0 +1,338 @@
+//! A query on its way through the chain.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+
+use hickory_proto::op::{Message, ResponseCode};
+use hickory_proto::rr::{DNSClass, Name, RecordType};
+use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
+use tokio::time::Instant;
+
+use crate::buffer::Buffer;
+use crate::edns::{Edns, EdnsOptions, MIN_UDP_SIZE, OUR_UDP_SIZE, options};
+use crate::gate::View;
+use crate::metadata::Metadata;
+use crate::reply::Reply;
+use crate::site::Site;
+use crate::transport::Transport;
+use crate::wire::{Flags, HEADER_LEN, MAX_MESSAGE_LEN, WireName, types};
+
+/// What we were asked, by whom, and how. It is made from bytes that passed the gate; what costs
+/// (names, records) is decoded when somebody asks for it.
+pub struct Query {
+    /// The message without trailing octets, then QNAME in lower case.
+    bytes: Buffer,
+    view: View,
+    source: Source,
+    site: Arc<Site>,
+    metadata: Option<Box<Metadata>>,
+    name: OnceLock<Name>,
+    message: OnceLock<Option<Box<Message>>>,
+}
+
+/// Where a query came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source {
+    /// The client; IPv4 is never shown as mapped IPv6.
+    pub client: SocketAddr,
+    /// The address of ours that was asked.
+    pub local: SocketAddr,
+    /// How it came.
+    pub transport: Transport,
+    /// When it was read from its socket.
+    pub received: Instant,
+}
+
+impl Query {
+    /// Takes over the bytes that the gate has seen: `view` and `name` are what it returned.
+    #[must_use]
+    pub fn new(mut bytes: Buffer, view: View, name: &WireName, source: Source) -> Self {
+        bytes.truncate(view.end);
+        bytes.extend_from_slice(name.as_bytes());
+        Self {
+            bytes,
+            view,
+            source,
+            site: Site::none(),
+            metadata: None,
+            name: OnceLock::new(),
+            message: OnceLock::new(),
+        }
+    }
+
+    /// Says which server block answers; the engine does this before the chain runs.
+    pub fn place(&mut self, site: Arc<Site>) {
+        self.site = site;
+    }
+
+    /// Gives the query a metadata store; the engine does this for blocks with `metadata`.
+    pub fn attach_metadata(&mut self, metadata: Metadata) {
+        self.metadata = Some(Box::new(metadata));
+    }
+
+    /// Sets or clears flags of the query as plugins and upstreams further down see it, for
+    /// example AD (RFC 6840 §5.7). What the client sent is in the reply's hands already.
+    pub fn set_flag(&mut self, mask: u16, on: bool) {
+        self.view.flags = self.view.flags.with(mask, on);
+    }
+
+    /// The same question from the same client for work that goes on after the reply was sent,
+    /// with a metadata store of its own.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        Self {
+            bytes: Buffer::copy_of(&self.bytes),
+            view: self.view.clone(),
+            source: self.source,
+            site: Arc::clone(&self.site),
+            metadata: self.metadata.as_ref().map(|_| Box::default()),
+            name: OnceLock::new(),
+            message: OnceLock::new(),
+        }
+    }
+
+    /// As [`Query::duplicate`], but as if it had come over TCP, so that nothing is truncated.
+    #[must_use]
+    pub fn duplicate_over_tcp(&self) -> Self {
+        let mut query = self.duplicate();
+        query.source.transport = Transport::Tcp;
+        query
+    }
+
+    /// The message ID.
+    #[must_use]
+    pub fn id(&self) -> u16 {
+        self.view.id
+    }
+
+    /// The header flags.
+    #[must_use]
+    pub fn flags(&self) -> Flags {
+        self.view.flags
+    }
+
+    /// QNAME in wire form, lower case, uncompressed.
+    #[must_use]
+    pub fn qname(&self) -> &[u8] {
+        self.bytes.get(self.view.end..).unwrap_or_default()
+    }
+
+    /// QNAME in wire form as the client spelled it.
+    #[must_use]
+    pub fn qname_as_sent(&self) -> &[u8] {
+        let end = HEADER_LEN + usize::from(self.view.qname_len);
+        self.bytes.get(HEADER_LEN..end).unwrap_or_default()
+    }
+
+    /// The question section as sent: QNAME, QTYPE, QCLASS.
+    #[must_use]
+    pub fn question(&self) -> &[u8] {
+        let end = HEADER_LEN + usize::from(self.view.qname_len) + 4;
+        self.bytes.get(HEADER_LEN..end).unwrap_or_default()
+    }
+
+    /// QNAME as the client spelled it.
+    pub fn name(&self) -> &Name {
+        self.name.get_or_init(|| {
+            let mut decoder = BinDecoder::new(self.qname_as_sent());
+            Name::read(&mut decoder).unwrap_or_else(|_| Name::root())
+        })
+    }
+
+    /// QTYPE.
+    #[must_use]
+    pub fn qtype(&self) -> RecordType {
+        RecordType::from(self.view.qtype)
+    }
+
+    /// QTYPE as a number.
+    #[must_use]
+    pub fn qtype_code(&self) -> u16 {
+        self.view.qtype
+    }
+
+    /// QCLASS.
+    #[must_use]
+    pub fn qclass(&self) -> DNSClass {
+        DNSClass::from(self.view.qclass)
+    }
+
+    /// QCLASS as a number.
+    #[must_use]
+    pub fn qclass_code(&self) -> u16 {
+        self.view.qclass
+    }
+
+    /// The OPT record.
+    #[must_use]
+    pub fn edns(&self) -> Option<&Edns> {
+        self.view.edns.as_ref()
+    }
+
+    /// The EDNS options, in order.
+    #[must_use]
+    pub fn edns_options(&self) -> EdnsOptions<'_> {
+        let range = self.view.edns.as_ref().map(|edns| edns.options.clone()).unwrap_or_default();
+        EdnsOptions(self.bytes.get(range).unwrap_or_default())
+    }
+
+    /// Whether the client wants DNSSEC records (the DO flag).
+    #[must_use]
+    pub fn dnssec_ok(&self) -> bool {
+        self.view.edns.as_ref().is_some_and(|edns| edns.dnssec_ok)
+    }
+
+    /// Octets that the client can take: 65,535 over a stream, else its UDP payload size, 512 at
+    /// least.
+    #[must_use]
+    pub fn max_size(&self) -> usize {
+        if self.source.transport.is_stream() {
+            return MAX_MESSAGE_LEN;
+        }
+        usize::from(self.view.edns.as_ref().map_or(0, |edns| edns.udp_size).max(MIN_UDP_SIZE))
+    }
+
+    /// The length of the message in octets.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty, reason = "a message is never empty")]
+    pub fn len(&self) -> usize {
+        self.view.end
+    }
+
+    /// The message as received, trailing octets stripped.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.view.end).unwrap_or_default()
+    }
+
+    /// The message in full; `None` if something in it that the gate ignores does not decode.
+    pub fn message(&self) -> Option<&Message> {
+        self.message
+            .get_or_init(|| Message::from_vec(self.as_bytes()).ok().map(Box::new))
+            .as_deref()
+    }
+
+    /// The client's address; IPv4 is never shown as mapped IPv6.
+    #[must_use]
+    pub fn client(&self) -> SocketAddr {
+        self.source.client
+    }
+
+    /// The address of ours that was asked.
+    #[must_use]
+    pub fn local(&self) -> SocketAddr {
+        self.source.local
+    }
+
+    /// How the query came.
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        self.source.transport
+    }
+
+    /// When the query was read from its socket.
+    #[must_use]
+    pub fn received(&self) -> Instant {
+        self.source.received
+    }
+
+    /// The listener, server block and zone that answer.
+    #[must_use]
+    pub fn site(&self) -> &Arc<Site> {
+        &self.site
+    }
+
+    /// The metadata of this query; `None` without the `metadata` directive.
+    #[must_use]
+    pub fn metadata(&self) -> Option<&Metadata> {
+        self.metadata.as_deref()
+    }
+
+    /// An empty NOERROR reply to fill.
+    #[must_use]
+    pub fn reply(&self) -> Reply {
+        Reply::to(self)
+    }
+
+    /// An empty reply with this rcode.
+    #[must_use]
+    pub fn error(&self, rcode: ResponseCode) -> Reply {
+        Reply::to(self).with_rcode(rcode)
+    }
+
+    /// Appends the query as it goes to an upstream, with ID 0: re-made from what the gate
+    /// understood, never copied. RD, AD and CD are kept; OPT is rebuilt with our own size; options
+    /// that belong to one hop (RFC 6891 §6.2.6) stay behind.
+    pub fn append_for_upstream(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        let kept = Flags::RD | Flags::AD | Flags::CD | Flags::OPCODE;
+        out.extend_from_slice(&[0, 0]);
+        out.extend_from_slice(&(self.view.flags.0 & kept).to_be_bytes());
+        out.extend_from_slice(&[0, 1, 0, 0, 0, 0, 0, u8::from(self.view.edns.is_some())]);
+        out.extend_from_slice(self.question());
+        if self.view.edns.is_none() {
+            return;
+        }
+        out.extend_from_slice(&[0, 0, types::OPT.to_be_bytes()[1]]);
+        out.extend_from_slice(&OUR_UDP_SIZE.to_be_bytes());
+        out.extend_from_slice(&[0, 0, if self.dnssec_ok() { 0x80 } else { 0 }, 0, 0, 0]);
+        let length_at = out.len() - 2;
+        for (code, data) in self.edns_options() {
+            if travels_upstream(code, data) {
+                let length = u16::try_from(data.len()).unwrap_or(0);
+                out.extend_from_slice(&code.to_be_bytes());
+                out.extend_from_slice(&length.to_be_bytes());
+                out.extend_from_slice(data);
+            }
+        }
+        let length = u16::try_from(out.len() - length_at - 2).unwrap_or(0);
+        crate::wire::write_u16(out, length_at, length);
+        debug_assert!(start <= length_at);
+    }
+}
+
+/// Cookies, keepalive, padding, NSID and expire speak of one hop only; a client subnet that breaks
+/// RFC 7871 §6 stays behind, as does an extended error, which no query has.
+fn travels_upstream(code: u16, data: &[u8]) -> bool {
+    match code {
+        options::NSID
+        | options::EXPIRE
+        | options::COOKIE
+        | options::TCP_KEEPALIVE
+        | options::PADDING
+        | options::EXTENDED_ERROR => false,
+        options::CLIENT_SUBNET => is_valid_subnet(data),
+        _ => true,
+    }
+}
+
+fn is_valid_subnet(data: &[u8]) -> bool {
+    let Some((&[_, family, source, scope], address)) = data.split_first_chunk::<4>() else {
+        return false;
+    };
+    let bits = match family {
+        1 => 32,
+        2 => 128,
+        _ => return false,
+    };
+    let unused_bits = (8 - source % 8) % 8;
+    let last_is_clean =
+        address.last().is_none_or(|last| u16::from(*last) & ((1 << unused_bits) - 1) == 0);
+    source <= bits
+        && scope == 0
+        && address.len() == usize::from(source).div_ceil(8)
+        && last_is_clean
+}
+
+impl fmt::Debug for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Query")
+            .field("id", &self.view.id)
+            .field("qname", &crate::wire::Presentation(self.qname_as_sent()).to_string())
+            .field("qtype", &self.qtype())
+            .field("client", &self.source.client)
+            .field("transport", &self.source.transport)
+            .finish_non_exhaustive()
+    }
+}

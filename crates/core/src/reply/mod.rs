@@ -1,0 +1,259 @@
+//! What the chain returns: a message to edit, bytes encoded earlier, or silence.
+
+mod build;
+mod store;
+
+use std::borrow::Cow;
+
+use hickory_proto::op::{Message, ResponseCode};
+use hickory_proto::rr::Record;
+
+use crate::buffer::Buffer;
+use crate::edns::ExtendedError;
+use crate::error::Error;
+use crate::wire::{Flags, MalformedMessage, Records, Summary, types, write_u32};
+
+pub use self::store::StoredReply;
+
+/// A reply on its way to the client. It is either *wire*, bytes that came from an upstream or a
+/// store and stay as they are until somebody asks for records, or a *message* that a plugin made.
+#[derive(Debug)]
+pub struct Reply {
+    body: Body,
+    summary: Option<Summary>,
+    author: Option<&'static str>,
+    extended_error: Option<ExtendedError>,
+}
+
+#[derive(Debug)]
+enum Body {
+    Wire(Buffer),
+    Message(Box<Message>),
+    Silence,
+}
+
+impl Reply {
+    /// A reply from the bytes of a response; its ID, its question's letter case and its OPT are
+    /// put right when it leaves. Trailing octets are stripped.
+    ///
+    /// # Errors
+    /// [`MalformedMessage`] if the bytes do not walk as a message.
+    pub fn from_wire(mut bytes: Buffer) -> Result<Self, MalformedMessage> {
+        let summary = Summary::of(&bytes)?;
+        bytes.truncate(summary.end);
+        Ok(Self::from_parts(bytes, summary))
+    }
+
+    /// A reply from bytes whose summary is known: [`Summary::of`] gave it for these very bytes.
+    #[must_use]
+    pub fn from_parts(bytes: Buffer, summary: Summary) -> Self {
+        Self { body: Body::Wire(bytes), summary: Some(summary), author: None, extended_error: None }
+    }
+
+    /// A reply from records.
+    #[must_use]
+    pub fn from_message(message: Message) -> Self {
+        let body = Body::Message(Box::new(message));
+        Self { body, summary: None, author: None, extended_error: None }
+    }
+
+    /// No reply: nothing is sent to the client, and the drop is counted.
+    #[must_use]
+    pub fn silence() -> Self {
+        Self { body: Body::Silence, summary: None, author: None, extended_error: None }
+    }
+
+    /// Whether nothing is to be sent.
+    #[must_use]
+    pub fn is_silence(&self) -> bool {
+        matches!(self.body, Body::Silence)
+    }
+
+    /// The plugin that made this reply.
+    #[must_use]
+    pub fn author(&self) -> Option<&'static str> {
+        self.author
+    }
+
+    /// Names the author, unless one is named already.
+    pub(crate) fn sign(&mut self, author: &'static str) {
+        self.author.get_or_insert(author);
+    }
+
+    /// Says why the reply is what it is (RFC 8914); sent to clients that use EDNS.
+    #[must_use]
+    pub fn with_extended_error(mut self, error: ExtendedError) -> Self {
+        self.extended_error = Some(error);
+        self
+    }
+
+    /// The Extended DNS Error that a plugin of ours gave this reply.
+    #[must_use]
+    pub fn extended_error(&self) -> Option<&ExtendedError> {
+        self.extended_error.as_ref()
+    }
+
+    /// The header flags; all zero for silence.
+    #[must_use]
+    pub fn flags(&self) -> Flags {
+        match &self.body {
+            Body::Wire(bytes) => Flags::of(bytes),
+            Body::Message(message) => build::flags_of(message),
+            Body::Silence => Flags::default(),
+        }
+    }
+
+    /// Sets or clears header flags.
+    pub fn set_flag(&mut self, mask: u16, on: bool) {
+        match &mut self.body {
+            Body::Wire(bytes) => Flags::of(bytes).with(mask, on).store(bytes),
+            Body::Message(message) => build::set_flags(message, mask, on),
+            Body::Silence => {}
+        }
+    }
+
+    /// The rcode, extension bits of an OPT included.
+    #[must_use]
+    pub fn rcode(&self) -> ResponseCode {
+        match &self.body {
+            Body::Wire(bytes) => {
+                let extension = self.summary.as_ref().map_or(0, |summary| summary.opt_ttl);
+                ResponseCode::from(extension.to_be_bytes()[0], Flags::of(bytes).rcode())
+            }
+            Body::Message(message) => message.metadata.response_code,
+            Body::Silence => ResponseCode::NoError,
+        }
+    }
+
+    /// The reply as bytes, and what one walk over them tells. A message is encoded, once.
+    ///
+    /// # Errors
+    /// A message that cannot be encoded, or silence: the plugin that made it is to blame.
+    pub fn wire(&mut self) -> Result<(&[u8], &Summary), Error> {
+        if let Body::Message(message) = &self.body {
+            let bytes = message.to_vec().map_err(|error| Error::new(error.to_string()))?;
+            self.body = Body::Wire(Buffer::from(bytes));
+            self.summary = None;
+        }
+        let Body::Wire(bytes) = &self.body else { return Err(Error::new("no reply was made")) };
+        if self.summary.is_none() {
+            let summary = Summary::of(bytes).map_err(|error| Error::new(error.to_string()))?;
+            self.summary = Some(summary);
+        }
+        match &self.summary {
+            Some(summary) => Ok((bytes.as_slice(), summary)),
+            None => Err(Error::new("no reply was made")),
+        }
+    }
+
+    /// Gives the bytes away, for whoever sends or stores them.
+    ///
+    /// # Errors
+    /// As [`Reply::wire`].
+    pub fn into_wire(mut self) -> Result<(Buffer, Summary), Error> {
+        self.wire()?;
+        match (self.body, self.summary) {
+            (Body::Wire(bytes), Some(summary)) => Ok((bytes, summary)),
+            _ => Err(Error::new("no reply was made")),
+        }
+    }
+
+    /// The reply as records, to be changed. Bytes are decoded, once.
+    ///
+    /// # Errors
+    /// Bytes with RDATA that does not decode: whoever sent them is to blame.
+    pub fn message_mut(&mut self) -> Result<&mut Message, Error> {
+        if let Body::Wire(bytes) = &self.body {
+            let message =
+                Message::from_vec(bytes).map_err(|error| Error::new(error.to_string()))?;
+            self.body = Body::Message(Box::new(message));
+        }
+        self.summary = None;
+        match &mut self.body {
+            Body::Message(message) => Ok(message),
+            _ => Err(Error::new("no reply was made")),
+        }
+    }
+
+    /// The reply as records, to be read; decoded for this call if it is bytes.
+    #[must_use]
+    pub fn message(&self) -> Option<Cow<'_, Message>> {
+        match &self.body {
+            Body::Wire(bytes) => Message::from_vec(bytes).ok().map(Cow::Owned),
+            Body::Message(message) => Some(Cow::Borrowed(message.as_ref())),
+            Body::Silence => None,
+        }
+    }
+
+    /// The answer section; empty if it does not decode.
+    #[must_use]
+    pub fn answers(&self) -> Vec<Record> {
+        self.message().map(|message| message.answers.clone()).unwrap_or_default()
+    }
+
+    /// The authority section; empty if it does not decode.
+    #[must_use]
+    pub fn authorities(&self) -> Vec<Record> {
+        self.message().map(|message| message.authorities.clone()).unwrap_or_default()
+    }
+
+    /// The additional section without OPT; empty if it does not decode.
+    #[must_use]
+    pub fn additionals(&self) -> Vec<Record> {
+        self.message().map(|message| message.additionals.clone()).unwrap_or_default()
+    }
+
+    /// Gives every record but OPT this TTL, in seconds.
+    ///
+    /// # Errors
+    /// As [`Reply::wire`].
+    pub fn set_all_ttls(&mut self, ttl: u32) -> Result<(), Error> {
+        self.wire()?;
+        let Body::Wire(bytes) = &mut self.body else { return Ok(()) };
+        let places: Vec<usize> = Records::new(bytes)
+            .into_iter()
+            .flatten()
+            .filter(|record| record.kind != types::OPT)
+            .map(|record| record.ttl_at)
+            .collect();
+        for at in places {
+            write_u32(bytes, at, ttl);
+        }
+        if let Some(summary) = &mut self.summary {
+            summary.min_ttl = summary.min_ttl.map(|_| ttl);
+        }
+        Ok(())
+    }
+
+    /// Removes the OPT record, options and all: it spoke of another hop.
+    ///
+    /// # Errors
+    /// As [`Reply::wire`].
+    pub fn remove_opt(&mut self) -> Result<(), Error> {
+        self.wire()?;
+        let Body::Wire(bytes) = &mut self.body else { return Ok(()) };
+        let Some(summary) = &mut self.summary else { return Ok(()) };
+        let Some(range) = summary.opt.take() else { return Ok(()) };
+        summary.uncompressed_len -= range.len();
+        summary.end -= range.len();
+        summary.opt_ttl = 0;
+        let additionals = crate::wire::counts(bytes)[3];
+        crate::wire::write_u16(bytes, 10, additionals.saturating_sub(1));
+        // Names behind an OPT may be pointed to only by later names; those are re-made.
+        if range.end < bytes.len() {
+            return self.reencode_without(range);
+        }
+        bytes.truncate(range.start);
+        Ok(())
+    }
+
+    /// The rare OPT that is not the last record: pointers behind it would dangle.
+    fn reencode_without(&mut self, _opt: std::ops::Range<usize>) -> Result<(), Error> {
+        if let Body::Wire(bytes) = &mut self.body {
+            let additionals = crate::wire::counts(bytes)[3];
+            crate::wire::write_u16(bytes, 10, additionals.saturating_add(1));
+        }
+        self.message_mut()?.edns = None;
+        self.wire().map(|_| ())
+    }
+}

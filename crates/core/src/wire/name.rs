@@ -1,0 +1,223 @@
+//! Domain names on the wire: skipping, expanding, comparing, printing.
+//!
+//! RFC 1035 §3.1 and §4.1.4, with the limits of RFC 9267: pointers go strictly backwards, a name
+//! has at most 255 octets and 126 pointers.
+
+use std::fmt;
+
+use super::HEADER_LEN;
+
+const MAX_NAME_LEN: usize = 255;
+const MAX_POINTERS: usize = 126;
+
+/// A lower-case, uncompressed name, on the stack.
+#[derive(Clone, Copy)]
+pub struct WireName {
+    len: u8,
+    octets: [u8; MAX_NAME_LEN],
+}
+
+impl WireName {
+    /// The empty name buffer, not a valid name until something was expanded into it.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { len: 0, octets: [0; MAX_NAME_LEN] }
+    }
+
+    /// The labels with their length octets, the root label last.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.octets.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    fn push(&mut self, octets: &[u8]) -> Option<()> {
+        let at = usize::from(self.len);
+        let end = at.checked_add(octets.len())?;
+        let slot = self.octets.get_mut(at..end)?;
+        slot.copy_from_slice(octets);
+        slot.make_ascii_lowercase();
+        self.len = u8::try_from(end).ok()?;
+        Some(())
+    }
+}
+
+impl Default for WireName {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for WireName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Presentation(self.as_bytes()).fmt(f)
+    }
+}
+
+/// Where the name at `at` ends in place: after its root label or its first pointer.
+/// `None` if it runs past the end or has a reserved label type.
+#[must_use]
+pub fn skip(message: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        let length = *message.get(at)?;
+        match length & 0xc0 {
+            0x00 if length == 0 => return Some(at + 1),
+            0x00 => at += 1 + usize::from(length),
+            0xc0 => return message.get(at + 1).map(|_| at + 2),
+            _ => return None,
+        }
+    }
+}
+
+/// Expands the name at `at` into `into`, lower-case, and says where it ends in place.
+/// `None` for a name that breaks RFC 1035 or the limits of RFC 9267.
+#[must_use]
+pub fn expand(message: &[u8], at: usize, into: &mut WireName) -> Option<usize> {
+    into.len = 0;
+    let mut position = at;
+    let mut barrier = at;
+    let mut pointers = 0;
+    let mut end = None;
+    loop {
+        let length = *message.get(position)?;
+        match length & 0xc0 {
+            0x00 => {
+                let label_end = position + 1 + usize::from(length);
+                into.push(message.get(position..label_end)?)?;
+                if length == 0 {
+                    return Some(end.unwrap_or(label_end));
+                }
+                position = label_end;
+            }
+            0xc0 => {
+                let low = *message.get(position + 1)?;
+                let target = usize::from(u16::from_be_bytes([length & 0x3f, low]));
+                end.get_or_insert(position + 2);
+                pointers += 1;
+                if target >= barrier || target < HEADER_LEN || pointers > MAX_POINTERS {
+                    return None;
+                }
+                barrier = target;
+                position = target;
+            }
+            _ => return None,
+        }
+    }
+}
+
+/// Whether two uncompressed names are the same, letter case aside (RFC 4343).
+/// Length octets are below 64 and so never change under ASCII lower-casing.
+#[must_use]
+pub fn same_name(one: &[u8], other: &[u8]) -> bool {
+    one.eq_ignore_ascii_case(other)
+}
+
+/// Prints an uncompressed wire name in presentation form, fully qualified; every octet that is
+/// not printable ASCII, and every special one, is escaped (RFC 1035 §5.1, RFC 4343 §2.1).
+#[derive(Debug, Clone, Copy)]
+pub struct Presentation<'a>(pub &'a [u8]);
+
+impl Presentation<'_> {
+    /// Appends the text to `out`; cheaper than going through the formatter.
+    pub fn append_to(&self, out: &mut Vec<u8>) {
+        let mut rest = self.0;
+        let start = out.len();
+        while let Some((&length, after)) = rest.split_first() {
+            let Some((label, tail)) = after.split_at_checked(usize::from(length)) else { break };
+            if label.is_empty() {
+                break;
+            }
+            for &octet in label {
+                push_escaped(out, octet);
+            }
+            out.push(b'.');
+            rest = tail;
+        }
+        if out.len() == start {
+            out.push(b'.');
+        }
+    }
+}
+
+fn push_escaped(out: &mut Vec<u8>, octet: u8) {
+    match octet {
+        b'.' | b' ' | b'\'' | b'@' | b';' | b'(' | b')' | b'"' | b'\\' => {
+            out.extend_from_slice(&[b'\\', octet]);
+        }
+        0x21..=0x7e => out.push(octet),
+        _ => out.extend_from_slice(&[
+            b'\\',
+            b'0' + octet / 100,
+            b'0' + octet / 10 % 10,
+            b'0' + octet % 10,
+        ]),
+    }
+}
+
+impl fmt::Display for Presentation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = Vec::with_capacity(self.0.len() + 1);
+        self.append_to(&mut text);
+        f.write_str(std::str::from_utf8(&text).unwrap_or("."))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(name: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0; HEADER_LEN];
+        bytes.extend_from_slice(name);
+        bytes
+    }
+
+    #[test]
+    fn expands_lower_case_and_follows_backward_pointers() {
+        let mut bytes = message(b"\x03WwW\x07Example\x00");
+        bytes.extend_from_slice(b"\x01a\xc0\x10");
+        let mut name = WireName::new();
+        assert_eq!(expand(&bytes, 12, &mut name), Some(25));
+        assert_eq!(name.as_bytes(), b"\x03www\x07example\x00");
+        assert_eq!(expand(&bytes, 25, &mut name), Some(29));
+        assert_eq!(name.as_bytes(), b"\x01a\x07example\x00");
+    }
+
+    #[test]
+    fn refuses_what_rfc_9267_warns_of() {
+        for bad in [
+            &b"\xc0\x0c"[..], // to itself
+            b"\x01a\xc0\x0c", // to its own start
+            b"\xc0\x20\x00",  // forward
+            b"\xc0\x00",      // into the header
+            b"\x40a\x00",     // label type 01
+            b"\x80a\x00",     // label type 10
+            b"\x05ab",        // past the end
+            b"",
+        ] {
+            assert_eq!(expand(&message(bad), 12, &mut WireName::new()), None, "{bad:x?}");
+        }
+    }
+
+    #[test]
+    fn a_name_has_at_most_255_octets() {
+        let label = [&[63u8][..], &[b'a'; 63]].concat();
+        let longest = [label.repeat(3), [&[61u8][..], &[b'a'; 61], &[0]].concat()].concat();
+        assert_eq!(longest.len(), 255);
+        assert!(expand(&message(&longest), 12, &mut WireName::new()).is_some());
+        let longer = [label.repeat(3), [&[62u8][..], &[b'a'; 62], &[0]].concat()].concat();
+        assert_eq!(expand(&message(&longer), 12, &mut WireName::new()), None);
+    }
+
+    #[test]
+    fn prints_any_octet_on_one_line() {
+        let table: [(&[u8], &str); 4] = [
+            (b"\x00", "."),
+            (b"\x03www\x07example\x00", "www.example."),
+            (b"\x04a.b\\\x00", "a\\.b\\\\."),
+            (b"\x03\n\x00\xff\x00", "\\010\\000\\255."),
+        ];
+        for (wire, text) in table {
+            assert_eq!(Presentation(wire).to_string(), text);
+        }
+    }
+}

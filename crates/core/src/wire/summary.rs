@@ -1,0 +1,129 @@
+//! One walk over a response that tells all that plugins ask of it again and again.
+
+use std::ops::Range;
+
+use super::{HEADER_LEN, RecordRef, Records, Section, WireName, counts, expand, read_u32, types};
+
+/// A message that is cut, lies about its counts or has a broken name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("malformed DNS message")]
+pub struct MalformedMessage;
+
+/// What one walk over a message found. Offsets fit: a message has at most 65,535 octets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Where the question section ends.
+    pub question_end: usize,
+    /// Where the last record ends; what follows is trailing garbage.
+    pub end: usize,
+    /// Records per section without OPT: answer, authority, additional.
+    pub records: [u16; 3],
+    /// The OPT record, owner and all.
+    pub opt: Option<Range<usize>>,
+    /// DO flag and extended rcode of the OPT, as its TTL field has them.
+    pub opt_ttl: u32,
+    /// The length without any name compression: what CoreDNS calls the size of a reply.
+    pub uncompressed_len: usize,
+    /// Smallest TTL of all records but OPT, RFC 2181 §8 applied (top bit set counts as 0).
+    pub min_ttl: Option<u32>,
+    /// TTL and MINIMUM of the first SOA in the authority section (RFC 2308 §5).
+    pub soa: Option<(u32, u32)>,
+    /// Whether the authority section has an NS record.
+    pub has_authority_ns: bool,
+    /// Latest inception and earliest expiration of all RRSIGs (RFC 4034 §3.1.5), if there is one.
+    pub signature_validity: Option<(u32, u32)>,
+}
+
+impl Summary {
+    /// Walks the whole message once.
+    ///
+    /// # Errors
+    /// [`MalformedMessage`] if any name, count or length is wrong: whoever sent it is to blame.
+    pub fn of(message: &[u8]) -> Result<Self, MalformedMessage> {
+        let mut records = Records::new(message).ok_or(MalformedMessage)?;
+        let mut summary = Self::of_question(message, records.offset())?;
+        let mut owner = WireName::new();
+        for record in &mut records {
+            summary.add(message, &record, &mut owner).ok_or(MalformedMessage)?;
+        }
+        if records.is_malformed() {
+            return Err(MalformedMessage);
+        }
+        summary.end = records.offset();
+        Ok(summary)
+    }
+
+    fn of_question(message: &[u8], question_end: usize) -> Result<Self, MalformedMessage> {
+        let mut uncompressed_len = HEADER_LEN;
+        let mut at = HEADER_LEN;
+        for _ in 0..counts(message)[0] {
+            let mut name = WireName::new();
+            at = expand(message, at, &mut name).ok_or(MalformedMessage)? + 4;
+            uncompressed_len += name.as_bytes().len() + 4;
+        }
+        Ok(Self {
+            question_end,
+            end: question_end,
+            records: [0; 3],
+            opt: None,
+            opt_ttl: 0,
+            uncompressed_len,
+            min_ttl: None,
+            soa: None,
+            has_authority_ns: false,
+            signature_validity: None,
+        })
+    }
+
+    fn add(&mut self, message: &[u8], record: &RecordRef, name: &mut WireName) -> Option<()> {
+        expand(message, record.start, name)?;
+        self.uncompressed_len += name.as_bytes().len() + 10;
+        self.uncompressed_len += uncompressed_rdata(message, record, name)?;
+        if record.kind == types::OPT {
+            self.opt = Some(record.start..record.rdata.end);
+            self.opt_ttl = record.ttl;
+            return Some(());
+        }
+        let ttl = if record.ttl > i32::MAX.unsigned_abs() { 0 } else { record.ttl };
+        self.min_ttl = Some(self.min_ttl.map_or(ttl, |least| least.min(ttl)));
+        match record.section {
+            Section::Answer => self.records[0] += 1,
+            Section::Authority => {
+                self.records[1] += 1;
+                self.has_authority_ns |= record.kind == types::NS;
+                if record.kind == types::SOA && self.soa.is_none() {
+                    let minimum = read_u32(message, record.rdata.end.checked_sub(4)?)?;
+                    self.soa = Some((ttl, minimum));
+                }
+            }
+            Section::Additional => self.records[2] += 1,
+        }
+        if record.kind == types::RRSIG {
+            let expiration = read_u32(message, record.rdata.start + 8)?;
+            let inception = read_u32(message, record.rdata.start + 12)?;
+            let (latest, earliest) = self.signature_validity.unwrap_or((inception, expiration));
+            self.signature_validity = Some((latest.max(inception), earliest.min(expiration)));
+        }
+        Some(())
+    }
+}
+
+/// The length of the RDATA once its names are spelled out. Only the types of RFC 1035 may
+/// compress names there (RFC 3597 §4); some servers do it for SRV and DNAME too.
+fn uncompressed_rdata(message: &[u8], record: &RecordRef, name: &mut WireName) -> Option<usize> {
+    let length = record.rdata.len();
+    let (lead, names) = match record.kind {
+        types::NS | types::CNAME | types::PTR | types::DNAME | 3 | 4 | 7 | 8 | 9 => (0, 1),
+        types::SOA | 14 | 17 => (0, 2),
+        types::MX | 18 | 21 => (2, 1),
+        types::SRV => (6, 1),
+        _ => return Some(length),
+    };
+    let mut at = record.rdata.start + lead;
+    let mut total = lead;
+    for _ in 0..names {
+        at = expand(message, at, name)?;
+        total += name.as_bytes().len();
+    }
+    Some(total + record.rdata.end.checked_sub(at)?)
+}

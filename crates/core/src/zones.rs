@@ -1,0 +1,243 @@
+//! Zones as directives name them, and the question whether a name lies in one.
+
+use std::fmt;
+
+use crate::query::Query;
+use crate::wire::WireName;
+
+/// A zone: lower case, fully qualified.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Zone {
+    text: String,
+    wire: Box<[u8]>,
+}
+
+/// A name that breaks RFC 1035 §3.1.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a domain name: {0:?}")]
+pub struct NotAName(pub String);
+
+impl Zone {
+    /// A zone from presentation form (RFC 1035 §5.1); the last dot may be missing.
+    ///
+    /// # Errors
+    /// [`NotAName`] for empty labels and for names or labels that are too long.
+    pub fn new(text: &str) -> Result<Self, NotAName> {
+        let wire = wire_form(text).ok_or_else(|| NotAName(text.to_owned()))?;
+        let mut text = text.to_ascii_lowercase();
+        if !text.ends_with('.') || text.ends_with("\\.") {
+            text.push('.');
+        }
+        Ok(Self { text, wire: wire.into() })
+    }
+
+    /// The root zone.
+    #[must_use]
+    pub fn root() -> Self {
+        Self { text: ".".into(), wire: Box::new([0]) }
+    }
+
+    /// The zone in presentation form.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The zone in wire form.
+    #[must_use]
+    pub fn as_wire(&self) -> &[u8] {
+        &self.wire
+    }
+
+    /// Whether a name, in lower-case wire form, is the zone's apex or lies below it.
+    #[must_use]
+    pub fn contains(&self, name: &[u8]) -> bool {
+        let Some(lead) = name.len().checked_sub(self.wire.len()) else { return false };
+        name.get(lead..) == Some(&self.wire) && is_label_start(name, lead)
+    }
+}
+
+fn is_label_start(name: &[u8], offset: usize) -> bool {
+    let mut at = 0;
+    while at < offset {
+        at += 1 + usize::from(name.get(at).copied().unwrap_or(u8::MAX));
+    }
+    at == offset
+}
+
+/// Presentation form to lower-case wire form: `\.` and `\DDD` are understood.
+fn wire_form(text: &str) -> Option<Vec<u8>> {
+    let mut wire = vec![0];
+    let mut length_at = 0;
+    let mut octets = text.bytes();
+    if text == "." {
+        return Some(wire);
+    }
+    while let Some(octet) = octets.next() {
+        match octet {
+            b'.' => {
+                close_label(&mut wire, length_at)?;
+                length_at = wire.len();
+                wire.push(0);
+            }
+            b'\\' => wire.push(unescape(&mut octets)?),
+            _ => wire.push(octet.to_ascii_lowercase()),
+        }
+    }
+    if wire.len() - length_at > 1 {
+        close_label(&mut wire, length_at)?;
+        wire.push(0);
+    }
+    (wire.len() > 1 && wire.len() <= 255).then_some(wire)
+}
+
+fn unescape(octets: &mut impl Iterator<Item = u8>) -> Option<u8> {
+    let first = octets.next()?;
+    if !first.is_ascii_digit() {
+        return Some(first.to_ascii_lowercase());
+    }
+    let digits = [first, octets.next()?, octets.next()?];
+    let text = std::str::from_utf8(&digits).ok()?;
+    text.parse::<u8>().ok().map(|octet| octet.to_ascii_lowercase())
+}
+
+fn close_label(wire: &mut [u8], length_at: usize) -> Option<()> {
+    let length = u8::try_from(wire.len() - length_at - 1).ok()?;
+    if !(1..=63).contains(&length) {
+        return None;
+    }
+    *wire.get_mut(length_at)? = length;
+    Some(())
+}
+
+impl fmt::Debug for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// A list of zones.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Zones(Vec<Zone>);
+
+impl Zones {
+    /// These zones.
+    #[must_use]
+    pub fn new(zones: Vec<Zone>) -> Self {
+        Self(zones)
+    }
+
+    /// The longest zone that contains the name, given in lower-case wire form.
+    #[must_use]
+    pub fn longest(&self, name: &[u8]) -> Option<&Zone> {
+        self.0.iter().filter(|zone| zone.contains(name)).max_by_key(|zone| zone.wire.len())
+    }
+
+    /// The longest zone that contains the name that the query asks for.
+    #[must_use]
+    pub fn of(&self, query: &Query) -> Option<&Zone> {
+        self.longest(query.qname())
+    }
+
+    /// All zones, in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Zone> {
+        self.0.iter()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// For which names a plugin that found nothing hands the query on (`fallthrough [ZONES...]`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Fallthrough(Zones);
+
+impl Fallthrough {
+    /// Never.
+    #[must_use]
+    pub fn never() -> Self {
+        Self::default()
+    }
+
+    /// For names in these zones; without any, for every name.
+    #[must_use]
+    pub fn below(zones: Zones) -> Self {
+        Self(if zones.is_empty() { Zones(vec![Zone::root()]) } else { zones })
+    }
+
+    /// Whether the query is to be handed on.
+    #[must_use]
+    pub fn through(&self, query: &Query) -> bool {
+        self.0.of(query).is_some()
+    }
+}
+
+/// The name `name` in lower-case wire form.
+///
+/// # Errors
+/// [`NotAName`] as for [`Zone::new`].
+pub fn wire_name(name: &str) -> Result<WireName, NotAName> {
+    let error = || NotAName(name.to_owned());
+    let wire = wire_form(name).ok_or_else(error)?;
+    let mut message = vec![0; crate::wire::HEADER_LEN];
+    message.extend_from_slice(&wire);
+    let mut expanded = WireName::new();
+    crate::wire::expand(&message, crate::wire::HEADER_LEN, &mut expanded).ok_or_else(error)?;
+    Ok(expanded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_contain_names_label_by_label() {
+        let table = [
+            ("example.org.", "example.org", true),
+            ("Example.ORG", "a.example.org", true),
+            ("example.org", "xexample.org", false),
+            (".", "anything.test", true),
+            ("a.b", "b", false),
+            (r"a\.b.", r"x.a\.b", true),
+            ("b.", r"a\.b", false),
+        ];
+        for (zone, name, inside) in table {
+            let name = wire_name(name).unwrap();
+            assert_eq!(
+                Zone::new(zone).unwrap().contains(name.as_bytes()),
+                inside,
+                "{zone} {name:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn bad_names_are_refused() {
+        let long = "a".repeat(64);
+        for bad in ["", "..", ".a", "a..b", long.as_str()] {
+            assert!(Zone::new(bad).is_err(), "{bad}");
+        }
+        assert_eq!(Zone::new("A.B").unwrap().as_str(), "a.b.");
+        assert_eq!(Zone::new("\\065.b").unwrap().as_wire(), b"\x01a\x01b\x00");
+    }
+
+    #[test]
+    fn the_longest_zone_wins() {
+        let zones = Zones::new(["org", "example.org", "."].map(|z| Zone::new(z).unwrap()).into());
+        let of = |name: &str| {
+            zones.longest(wire_name(name).unwrap().as_bytes()).map(|zone| zone.as_str().to_owned())
+        };
+        assert_eq!(of("a.example.org"), Some("example.org.".into()));
+        assert_eq!(of("xexample.org"), Some("org.".into()));
+        assert_eq!(of("test"), Some(".".into()));
+    }
+}
