@@ -9,4 +9,6 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("dunlin-os uses recvmmsg, packet info and cgroups: Linux only");
 
+mod address;
+pub mod interfaces;
 pub mod limits;
