@@ -10,5 +10,7 @@
 compile_error!("dunlin-os uses recvmmsg, packet info and cgroups: Linux only");
 
 mod address;
+pub mod batch;
 pub mod interfaces;
 pub mod limits;
+pub mod sockets;
