@@ -160,7 +160,7 @@ pub(crate) fn metrics_in<'a>(files: impl Iterator<Item = &'a File>) -> Metrics {
             if let [(name, _)] = metric_names(&literal).as_slice()
                 && *name == literal
             {
-                metrics.entry(literal.clone()).or_insert((file.path.clone(), line));
+                metrics.entry(literal.clone()).or_insert_with(|| (file.path.clone(), line));
             }
         }
     }
