@@ -17,7 +17,7 @@ pub(crate) struct Package {
 }
 
 /// Each crate, and the crates of this workspace below it.
-const BELOW: [(&str, &[&str]); 9] = [
+pub(crate) const BELOW: [(&str, &[&str]); 9] = [
     ("dunlin-corefile", &[]),
     ("dunlin-os", &[]),
     ("dunlin-core", &["dunlin-corefile"]),

@@ -109,6 +109,11 @@ fn metrics_that_only_one_side_names_are_found() {
             format!("{made}\"dunlin_cache_bytes_total\""),
             "mod.rs:3: `dunlin_cache_bytes_total` is missing",
         ),
+        (
+            told.to_owned(),
+            format!("{made}\"dunlin_stored\""),
+            "mod.rs:3: `dunlin_stored` is missing",
+        ),
         (String::new(), made.to_owned(), "mod.rs:1: `coredns_cache_hits_total` is missing"),
         (told.replace("hits.", "see `coredns_proxy_conns_total`."), made.to_owned(), ""),
         (
