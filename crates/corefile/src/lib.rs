@@ -12,11 +12,13 @@
 mod diagnostic;
 mod directives;
 mod environment;
+pub mod go;
 mod import;
 mod lexer;
 mod limits;
 mod loader;
 mod parser;
+mod reader;
 mod token;
 mod tree;
 
@@ -25,5 +27,6 @@ pub use self::directives::DIRECTIVES;
 pub use self::environment::Environment;
 pub use self::loader::{LoadError, Loader, MemoryLoader};
 pub use self::parser::{Outcome, Settings, Source, Sources, parse};
+pub use self::reader::Reader;
 pub use self::token::{Position, Token};
 pub use self::tree::{Corefile, Directive, ServerBlock};
