@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::token::{Position, Token};
+use crate::token::Position;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,16 +61,14 @@ impl Diagnostic {
         Self { position, severity: Severity::Warning, message, compatible, hint: None }
     }
 
-    /// The complaint about a missing or superfluous argument when `token` is the last one read.
+    /// The complaint about a missing or superfluous argument when `text` is the last one read.
     #[must_use]
-    pub fn arguments(token: &Token) -> Self {
-        let text = &token.text;
-        let message = if token.is("{") {
-            "Unexpected token '{', expecting argument".to_owned()
-        } else {
-            format!("Wrong argument count or unexpected line ending after '{text}'")
+    pub fn arguments(position: Position, text: &str) -> Self {
+        let message = match text {
+            "{" => "Unexpected token '{', expecting argument".to_owned(),
+            _ => format!("Wrong argument count or unexpected line ending after '{text}'"),
         };
-        Self::parsing(token.position.clone(), message)
+        Self::parsing(position, message)
     }
 
     /// Adds what may have been meant.

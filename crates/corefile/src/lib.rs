@@ -11,22 +11,30 @@
 
 mod diagnostic;
 mod directives;
+mod dump;
 mod environment;
 pub mod go;
 mod import;
+mod key;
 mod lexer;
 mod limits;
 mod loader;
 mod parser;
+mod print;
+#[cfg(test)]
+mod properties;
 mod reader;
 mod token;
 mod tree;
 
 pub use self::diagnostic::{Diagnostic, Severity};
 pub use self::directives::DIRECTIVES;
+pub use self::dump::semantic_json;
 pub use self::environment::Environment;
+pub use self::key::{KeyError, ServerKey, Transport, normalize_zone, preferred_syntax};
 pub use self::loader::{LoadError, Loader, MemoryLoader};
 pub use self::parser::{Outcome, Settings, Source, Sources, parse};
+pub use self::print::{Unprintable, print};
 pub use self::reader::Reader;
 pub use self::token::{Position, Token};
 pub use self::tree::{Corefile, Directive, ServerBlock};

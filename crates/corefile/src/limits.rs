@@ -22,3 +22,5 @@ pub(crate) const REFERENCES: usize = 100;
 pub(crate) const EXPANDED_OCTETS: usize = 64 << 10;
 /// Mistakes told before the parser gives up.
 pub(crate) const MISTAKES: usize = 100;
+/// Zones of all keys, networks expanded: each may stand for 128.
+pub(crate) const SERVER_KEYS: usize = 100_000;

@@ -140,11 +140,7 @@ impl<'a> Reader<'a> {
     /// `Wrong argument count or unexpected line ending after 'VAL'`, or what CoreDNS says at a `{`.
     #[must_use]
     pub fn arg_error(&self) -> Diagnostic {
-        let message = match self.val() {
-            "{" => "Unexpected token '{', expecting argument".to_owned(),
-            text => format!("Wrong argument count or unexpected line ending after '{text}'"),
-        };
-        self.error(message)
+        Diagnostic::arguments(self.position().clone(), self.val())
     }
 
     /// `FILE:LINE - Error during parsing: MESSAGE`.

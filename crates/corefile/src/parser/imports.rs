@@ -40,7 +40,7 @@ impl Parser<'_> {
 
     fn import_argument(&mut self, keyword: &Token) -> Result<(Token, Arc<str>), Diagnostic> {
         let Some(argument) = self.stream.peek_on_line(keyword) else {
-            return Err(Diagnostic::arguments(keyword));
+            return Err(Diagnostic::arguments(keyword.position.clone(), &keyword.text));
         };
         self.advance();
         let pattern = self.expand(&argument);
