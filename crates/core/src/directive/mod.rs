@@ -192,11 +192,7 @@ impl<'a> Directive<'a> {
     /// The state that this directive left in the generation before under the same `key`, in a
     /// server block with the same keys; else a new one. `key` must hold all configuration that the
     /// state depends on: [`Directive::fingerprint`] or [`Directive::fingerprint_behind`].
-    pub fn retain<T: Send + Sync + 'static>(
-        &self,
-        key: &str,
-        make: impl FnOnce() -> T,
-    ) -> Arc<T> {
+    pub fn retain<T: Send + Sync + 'static>(&self, key: &str, make: impl FnOnce() -> T) -> Arc<T> {
         let place = self.block.key_text();
         self.context.retain.get_or_make(&format!("{}\n{place}\n{key}", self.name), make)
     }
