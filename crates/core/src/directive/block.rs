@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use dunlin_corefile::{ServerBlock, ServerKey, Token};
+use dunlin_corefile::{ServerBlock, ServerKey};
 
 use super::{Directive, Entry, Hooks, HttpEndpoint, SetupContext};
 use crate::gate::Opcodes;
@@ -88,7 +88,8 @@ impl Block {
         if self.occurrences_of(entry.name) == 0 {
             return Ok(());
         }
-        (entry.setup)(&mut Directive::new(entry.name, self, context))
+        let tokens = self.tree.tokens_of(entry.name);
+        (entry.setup)(&mut Directive::new(entry.name, &tokens, self, context))
     }
 
     /// The keys: transport, zone, port.
@@ -109,10 +110,6 @@ impl Block {
         Zones::new(self.keys.iter().filter_map(|key| Zone::new(&key.zone).ok()).collect())
     }
 
-    pub(super) fn tokens_of(&self, name: &str) -> Vec<Token> {
-        self.tree.tokens_of(name)
-    }
-
     pub(super) fn occurrences_of(&self, name: &str) -> usize {
         self.tree.directives.iter().filter(|directive| directive.name.is(name)).count()
     }
@@ -124,7 +121,7 @@ impl Block {
 
     pub(super) fn fingerprint_of(&self, name: &str) -> String {
         let words: Vec<String> =
-            self.tokens_of(name).iter().map(|token| format!("{:?}", token.text)).collect();
+            self.tree.tokens_of(name).iter().map(|token| format!("{:?}", token.text)).collect();
         format!("root {:?}\n{}\n", self.parts.root, words.join(" "))
     }
 

@@ -18,7 +18,7 @@ use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dunlin_corefile::Reader;
+use dunlin_corefile::{Reader, Token};
 
 use crate::gate::Opcodes;
 use crate::lines::Lines;
@@ -39,7 +39,7 @@ pub use self::retain::Retain;
 #[derive(Debug)]
 pub struct Directive<'a> {
     name: &'static str,
-    reader: Reader,
+    reader: Reader<'a>,
     block: &'a mut Block,
     context: &'a SetupContext,
 }
@@ -63,11 +63,12 @@ pub struct SetupContext {
 impl<'a> Directive<'a> {
     pub(crate) fn new(
         name: &'static str,
+        tokens: &'a [Token],
         block: &'a mut Block,
         context: &'a SetupContext,
     ) -> Self {
-        let reader = Reader::new(block.tokens_of(name));
-        Self { name, reader, block, context }
+        let file = tokens.first().map_or("", |token| &token.position.file);
+        Self { name, reader: Reader::new(file, tokens), block, context }
     }
 
     /// Adds a handler to the chain of this server block.
@@ -109,7 +110,7 @@ impl<'a> Directive<'a> {
     /// The zones that these arguments name, or those of the server block without any. What cannot
     /// be a zone is left out; a network in CIDR form becomes its reverse zones.
     #[must_use]
-    pub fn zones_or_block(&self, arguments: &[String]) -> Zones {
+    pub fn zones_or_block(&self, arguments: &[&str]) -> Zones {
         if arguments.is_empty() { self.zones() } else { parse_zones(arguments) }
     }
 
@@ -191,11 +192,7 @@ impl<'a> Directive<'a> {
     /// The state that this directive left in the generation before under the same `key`, in a
     /// server block with the same keys; else a new one. `key` must hold all configuration that the
     /// state depends on: [`Directive::fingerprint`] or [`Directive::fingerprint_behind`].
-    pub fn retain<T: Send + Sync + 'static>(
-        &self,
-        key: &str,
-        make: impl FnOnce() -> T,
-    ) -> Arc<T> {
+    pub fn retain<T: Send + Sync + 'static>(&self, key: &str, make: impl FnOnce() -> T) -> Arc<T> {
         let place = self.block.key_text();
         self.context.retain.get_or_make(&format!("{}\n{place}\n{key}", self.name), make)
     }
@@ -213,23 +210,23 @@ impl<'a> Directive<'a> {
     }
 }
 
-impl Deref for Directive<'_> {
-    type Target = Reader;
+impl<'a> Deref for Directive<'a> {
+    type Target = Reader<'a>;
 
-    fn deref(&self) -> &Reader {
+    fn deref(&self) -> &Reader<'a> {
         &self.reader
     }
 }
 
-impl DerefMut for Directive<'_> {
-    fn deref_mut(&mut self) -> &mut Reader {
+impl<'a> DerefMut for Directive<'a> {
+    fn deref_mut(&mut self) -> &mut Reader<'a> {
         &mut self.reader
     }
 }
 
 /// Zone arguments: what cannot be a zone is left out, as in CoreDNS.
 #[must_use]
-pub fn parse_zones(arguments: &[String]) -> Zones {
+pub fn parse_zones(arguments: &[&str]) -> Zones {
     let names = arguments.iter().flat_map(|argument| dunlin_corefile::normalize_zone(argument));
     Zones::new(names.filter_map(|name| Zone::new(&name).ok()).collect())
 }

@@ -31,7 +31,8 @@ impl Retain {
         let key = format!("{}\n{key}", type_name::<T>());
         let mut now = self.now.lock();
         let known = now.get(&key).or_else(|| self.before.get(&key)).cloned();
-        let state = known.and_then(|known| known.downcast().ok()).unwrap_or_else(|| Arc::new(make()));
+        let state =
+            known.and_then(|known| known.downcast().ok()).unwrap_or_else(|| Arc::new(make()));
         now.insert(key, Arc::clone(&state) as Arc<dyn Any + Send + Sync>);
         state
     }

@@ -17,8 +17,16 @@ fn arguments_and_braces_are_refused_where_none_belong() {
     let table = [
         ("whoami", None),
         ("whoami\nwhoami", None),
-        ("whoami x", Some("Corefile:2 - Error during parsing: Wrong argument count or unexpected line ending after 'x'")),
-        ("whoami {\n}", Some("Corefile:2 - Error during parsing: Unexpected token '{', expecting argument")),
+        (
+            "whoami x",
+            Some(
+                "Corefile:2 - Error during parsing: Wrong argument count or unexpected line ending after 'x'",
+            ),
+        ),
+        (
+            "whoami {\n}",
+            Some("Corefile:2 - Error during parsing: Unexpected token '{', expecting argument"),
+        ),
     ];
     for (text, error) in table {
         let result = testing::setup(&WHOAMI, text).map(|_| ()).map_err(|error| error.to_string());
@@ -68,10 +76,10 @@ fn a_plugin_is_asked_until_it_is_ready_or_each_time() {
 
 #[test]
 fn the_fingerprint_behind_sees_what_stands_behind_and_nothing_else() {
-    let entries: Vec<Entry> = ["log", "cache", "forward"]
-        .map(|name| Entry { name, setup: |_| Ok(()) })
-        .into();
-    let of = |text: &str| testing::block(&entries, text).unwrap().block().fingerprint_behind("cache");
+    let entries: Vec<Entry> =
+        ["log", "cache", "forward"].map(|name| Entry { name, setup: |_| Ok(()) }).into();
+    let of =
+        |text: &str| testing::block(&entries, text).unwrap().block().fingerprint_behind("cache");
     let one = of("log\ncache 30\nforward . 1.1.1.1");
     assert_eq!(one, of("# moved\nforward  . 1.1.1.1\ncache 30\nlog . {common}"));
     assert_ne!(one, of("log\ncache 31\nforward . 1.1.1.1"));

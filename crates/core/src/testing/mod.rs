@@ -1,6 +1,10 @@
 //! Tools for plugin tests: ask a plugin, set a directive up, stand in for the rest of a chain.
 //! Everything runs in process, without sockets; with a paused clock if the test says so.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be built must fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot be built must fail"
+)]
 #![allow(clippy::missing_panics_doc, reason = "as the line above")]
 
 mod query;
@@ -8,6 +12,8 @@ mod stub;
 
 use std::path::Path;
 use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use dunlin_corefile::{MemoryLoader, ServerKey, Settings, Source};
 
@@ -32,6 +38,7 @@ pub struct TestBlock {
     block: Block,
     context: SetupContext,
     chain: Option<Arc<Chain>>,
+    ended: Arc<Mutex<Vec<String>>>,
 }
 
 /// Sets up a single directive inside `.:53 { … }`.
@@ -63,13 +70,9 @@ pub fn block_for(
 ) -> anyhow::Result<TestBlock> {
     let text = format!("{keys} {{\n{text}\n}}\n");
     let names: Vec<&'static str> = entries.iter().map(|entry| entry.name).collect();
-    let settings = Settings {
-        loader: &MemoryLoader::new(),
-        environment: &|_| None,
-        directives: Some(&names),
-    };
-    let source =
-        Source { name: "Corefile", directory: Path::new("/"), text: text.as_bytes() };
+    let settings =
+        Settings { loader: &MemoryLoader::new(), environment: &|_| None, directives: Some(&names) };
+    let source = Source { name: "Corefile", directory: Path::new("/"), text: text.as_bytes() };
     let corefile = dunlin_corefile::parse(&source, &settings).into_result()?;
     let tree = corefile.blocks.into_iter().next().expect("one block was written");
     let keys = tree.keys.iter().flat_map(|key| ServerKey::parse(&key.text, 53).unwrap()).collect();
@@ -84,7 +87,7 @@ pub fn block_for(
     for entry in entries {
         block.set_up(entry, &context)?;
     }
-    Ok(TestBlock { block, context, chain: None })
+    Ok(TestBlock { block, context, chain: None, ended: Arc::default() })
 }
 
 impl TestBlock {
@@ -100,10 +103,11 @@ impl TestBlock {
     /// # Errors
     /// What a hook says.
     pub async fn start(&mut self) -> anyhow::Result<()> {
+        let ended = Arc::clone(&self.ended);
         let context = StartContext {
             sites: vec![self.site()].into(),
             listeners: self.context.listeners.clone().into(),
-            control: Control::new(|text| panic!("a plugin ended the server: {text}")),
+            control: Control::new(move |text| ended.lock().push(text)),
         };
         self.block.parts.hooks.start(&context).await
     }
@@ -151,6 +155,12 @@ impl TestBlock {
     #[must_use]
     pub fn block(&self) -> &Block {
         &self.block
+    }
+
+    /// The texts with which plugins have ended the server.
+    #[must_use]
+    pub fn ended(&self) -> Vec<String> {
+        self.ended.lock().clone()
     }
 
     /// The metrics of this little process.
