@@ -98,6 +98,12 @@ impl GaugeFamily {
     ) -> Self {
         Self::make(name, help, labels, 0, &[])
     }
+
+    /// Forgets the series of which nobody holds a handle any more: two generations may hold the
+    /// same series for a while, and it ends with the last of them.
+    pub fn forget_unheld(&self) {
+        self.0.series.lock().retain(|_, gauge| gauge.is_held());
+    }
 }
 
 impl HistogramFamily {
