@@ -27,7 +27,7 @@ pub mod worker;
 pub mod zones;
 
 pub use async_trait::async_trait;
-pub use dunlin_corefile::go;
+pub use dunlin_corefile as corefile;
 pub use hickory_proto::{op, rr};
 
 pub use self::directive::{Directive, Entry, Registry};
