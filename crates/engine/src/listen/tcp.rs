@@ -26,7 +26,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Queries of one connection in work; then nothing more is read.
 const PIPELINED: usize = 128;
-/// Read at once, in octets.
+/// A buffer that has grown beyond four of these shrinks again, in octets.
 const READ_LEN: usize = 16 * 1024;
 /// Pause when there are no descriptors left.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
@@ -120,6 +120,9 @@ impl Connection {
     }
 
     async fn step(&mut self) -> Result<(), Broken> {
+        if self.input.capacity() - self.input.len() < READ_LEN / 8 {
+            self.input.reserve(READ_LEN / 4);
+        }
         let may_read = !self.ended && self.in_work < PIPELINED;
         let is_waiting = self.in_work == 0;
         let stop = self.listener.stop.clone();
@@ -149,7 +152,6 @@ impl Connection {
             Ok(_) => {}
             Err(_) => return Err(Broken),
         }
-        self.input.reserve(READ_LEN.saturating_sub(self.input.capacity()));
         Ok(())
     }
 
