@@ -1,5 +1,5 @@
-//! What black-box tests of Dunlin, and of plugins by others, are made of: scripted upstream servers,
-//! a DNS client that can say anything, the server under test as a process, certificates, and
+//! What black-box tests of Dunlin, and of plugins by others, are made of: scripted [`upstream`] servers,
+//! a DNS [`client`] that can say anything, the server under test as a process, certificates, and
 //! [`wait`]s on conditions.
 //!
 //! The kit fails a test by panicking with what it knows; that is the only error handling here, unless a
@@ -18,9 +18,11 @@
     reason = "a test kit fails by panicking"
 )]
 
+pub mod client;
 pub mod http;
 pub mod metrics;
 pub mod ports;
 pub mod records;
 pub mod tls;
+pub mod upstream;
 pub mod wait;
