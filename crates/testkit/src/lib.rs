@@ -1,5 +1,5 @@
 //! What black-box tests of Dunlin, and of plugins by others, are made of: scripted [`upstream`] servers,
-//! a DNS [`client`] that can say anything, the server under test as a process, certificates, and
+//! a DNS [`client`] that can say anything, the server under test as a [`process`], certificates, and
 //! [`wait`]s on conditions.
 //!
 //! The kit fails a test by panicking with what it knows; that is the only error handling here, unless a
@@ -22,6 +22,7 @@ pub mod client;
 pub mod http;
 pub mod metrics;
 pub mod ports;
+pub mod process;
 pub mod records;
 pub mod tls;
 pub mod upstream;
