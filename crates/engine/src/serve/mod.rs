@@ -19,7 +19,6 @@ use dunlin_core::op::ResponseCode;
 use dunlin_core::query::Source;
 use dunlin_core::wire::{CLASS_IN, WireName};
 use dunlin_core::{Query, Transport};
-use tokio::time::Instant;
 
 pub use self::panics::install_hook;
 use self::panics::{CatchPanic, Caught};
@@ -104,21 +103,21 @@ impl Shared {
                 place.chain.describe(&query);
             }
         }
-        self.start(place, query)
-    }
-
-    fn start(self: &Arc<Self>, place: &Arc<Place>, query: Query) -> Answer {
-        let overload = OverloadReply::of(&query);
-        let received = query.received();
-        let serving = serve(Arc::clone(self), Arc::clone(place), query);
-        let mut serving: Later = Box::pin(serving);
+        let mut serving: Later = Box::pin(serve(Arc::clone(self), Arc::clone(place), query));
         let mut context = Context::from_waker(Waker::noop());
         if let Poll::Ready(reply) = serving.as_mut().poll(&mut context) {
             return Answer::Now(reply);
         }
+        // The query is out of reach inside the chain now; what may have to be said without it is
+        // made from the bytes once more.
+        let Ok(view) = gate::accept(message, source.client, source.transport, table.opcodes, &mut name)
+        else {
+            return Answer::Now(None);
+        };
+        let echo = Query::new(Buffer::copy_of(message), view, &name, source);
         match self.pending.enter() {
-            Some(permit) => Answer::Later(Box::pin(in_time(serving, permit, overload, received))),
-            None => Answer::Now(Some(overload.limit_reached())),
+            Some(permit) => Answer::Later(Box::pin(in_time(serving, permit, echo))),
+            None => Answer::Now(Some(failure(&echo, "too many queries in work"))),
         }
     }
 
@@ -202,36 +201,18 @@ async fn serve(shared: Arc<Shared>, place: Arc<Place>, mut query: Query) -> Opti
     }
 }
 
-async fn in_time(
-    serving: Later,
-    permit: Permit,
-    overload: OverloadReply,
-    received: Instant,
-) -> Option<Buffer> {
+async fn in_time(serving: Later, permit: Permit, echo: Query) -> Option<Buffer> {
     let _held = permit;
-    match tokio::time::timeout_at(received + DEADLINE, serving).await {
+    match tokio::time::timeout_at(echo.received() + DEADLINE, serving).await {
         Ok(reply) => reply,
-        Err(_elapsed) => Some(overload.deadline_exceeded()),
+        Err(_elapsed) => Some(failure(&echo, "deadline exceeded")),
     }
 }
 
-/// What remains to be said when the query itself is out of reach in the chain.
-struct OverloadReply(Query);
-
-impl OverloadReply {
-    fn of(query: &Query) -> Self {
-        Self(query.duplicate())
-    }
-
-    fn limit_reached(&self) -> Buffer {
-        let error = ExtendedError::new(ExtendedError::NETWORK_ERROR, "too many queries in work");
-        bare(&self.0, ResponseCode::ServFail, Some(&error))
-    }
-
-    fn deadline_exceeded(&self) -> Buffer {
-        let error = ExtendedError::new(ExtendedError::NETWORK_ERROR, "deadline exceeded");
-        bare(&self.0, ResponseCode::ServFail, Some(&error))
-    }
+/// SERVFAIL that no plugin asked for.
+fn failure(query: &Query, reason: &'static str) -> Buffer {
+    let error = ExtendedError::new(ExtendedError::NETWORK_ERROR, reason);
+    bare(query, ResponseCode::ServFail, Some(&error))
 }
 
 /// IPv4 clients of a dual-stack socket are shown as what they are.

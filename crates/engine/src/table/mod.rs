@@ -23,10 +23,6 @@ pub(crate) struct Table {
     pub(crate) opcodes: Opcodes,
     /// Whether some chain of the listener serves classes other than IN.
     pub(crate) any_class: bool,
-    /// Whether a panic ends the process.
-    pub(crate) debug: bool,
-    /// Whether the log of a panic shows where it came from.
-    pub(crate) stacktrace: bool,
 }
 
 /// One zone of one server block on one listener.
@@ -36,6 +32,10 @@ pub(crate) struct Place {
     pub(crate) chain: Arc<Chain>,
     /// The zones whose queries get their metadata filled.
     pub(crate) metadata: Option<Zones>,
+    /// Whether a panic ends the process.
+    pub(crate) debug: bool,
+    /// Whether the log of a panic shows where it came from.
+    pub(crate) stacktrace: bool,
 }
 
 impl Table {
