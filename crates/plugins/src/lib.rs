@@ -3,6 +3,7 @@
 //! never another plugin, never the engine.
 #![forbid(unsafe_code)]
 
+pub mod errors;
 pub mod log;
 
 use dunlin_core::Registry;
@@ -10,5 +11,5 @@ use dunlin_core::Registry;
 /// All directives, outermost first. The order is CoreDNS's.
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new(vec![log::ENTRY])
+    Registry::new(vec![errors::ENTRY, log::ENTRY])
 }
