@@ -31,7 +31,9 @@ use crate::zones::{Zone, Zones};
 pub use self::block::{Block, Parts, ReloadTimes};
 pub use self::entry::{Entry, Registry, UnknownNeighbor};
 pub use self::hooks::{Control, Hooks, StartContext};
-pub use self::http::{Closing, HttpEndpoint, HttpHandler, HttpResponse, OnListenFailure};
+pub use self::http::{
+    BadAddress, Closing, HttpEndpoint, HttpHandler, HttpResponse, OnListenFailure, host_and_port,
+};
 pub use self::interfaces::{Interface, Interfaces};
 pub use self::readiness::{Monitor, Readiness};
 pub use self::retain::Retain;
