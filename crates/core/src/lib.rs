@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod mnemonic;
 pub mod plugin;
 pub mod query;
+pub mod release;
 pub mod reply;
 pub mod site;
 pub mod tasks;
