@@ -199,7 +199,10 @@ impl<T: Series> Collector for Family<T> {
                 pair.set_value(value.clone());
                 pair
             });
-            metric.set_label(pairs.collect());
+            let mut pairs: Vec<LabelPair> = pairs.collect();
+            // The order of Go's client: a page can be compared with CoreDNS's line by line.
+            pairs.sort_by(|one, other| one.name().cmp(other.name()));
+            metric.set_label(pairs);
             series.write(&mut metric);
             metrics.push(metric);
         }
