@@ -5,11 +5,12 @@
 
 pub mod errors;
 pub mod log;
+pub mod prometheus;
 
 use dunlin_core::Registry;
 
 /// All directives, outermost first. The order is CoreDNS's.
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new(vec![errors::ENTRY, log::ENTRY])
+    Registry::new(vec![prometheus::ENTRY, errors::ENTRY, log::ENTRY])
 }
