@@ -5,6 +5,7 @@
 
 pub mod errors;
 pub mod log;
+pub mod metadata;
 pub mod prometheus;
 
 use dunlin_core::Registry;
@@ -12,5 +13,5 @@ use dunlin_core::Registry;
 /// All directives, outermost first. The order is CoreDNS's.
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new(vec![prometheus::ENTRY, errors::ENTRY, log::ENTRY])
+    Registry::new(vec![metadata::ENTRY, prometheus::ENTRY, errors::ENTRY, log::ENTRY])
 }
