@@ -43,12 +43,11 @@ pub(crate) struct Loaded {
 }
 
 /// Server blocks that are set up, and the listeners that they want.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Draft {
     pub(crate) blocks: Vec<Block>,
     pub(crate) plans: Vec<ListenPlan>,
     pub(crate) retain: Retain,
-    pub(crate) readiness: Readiness,
 }
 
 impl Setup {
@@ -136,8 +135,7 @@ impl Setup {
             Vec::new()
         });
         if mistakes.is_empty() {
-            let SetupContext { retain, readiness, .. } = context;
-            Ok(Draft { blocks, plans, retain, readiness })
+            Ok(Draft { blocks, plans, retain: context.retain })
         } else {
             Err(mistakes)
         }
@@ -198,8 +196,7 @@ pub fn check(setup: &Setup) -> Vec<Diagnostic> {
     }
     let mut diagnostics = loaded.diagnostics;
     let metrics = Metrics::new(0);
-    let result =
-        setup.set_up(&loaded.corefile, &metrics, &Lines::discarded(), &Retain::default());
+    let result = setup.set_up(&loaded.corefile, &metrics, &Lines::discarded(), &Retain::default());
     diagnostics.extend(result.err().unwrap_or_default());
     diagnostics
 }
