@@ -38,7 +38,7 @@ impl Embedded {
             origin: Origin::Stdin(corefile.as_bytes().to_vec()),
             port: 53,
             registry,
-            fallback: "",
+            fallback: String::new(),
         };
         let metrics = Metrics::new(0);
         let loaded = setup.load();
