@@ -1,5 +1,7 @@
 //! Tools for plugin tests: ask a plugin, set a directive up, stand in for the rest of a chain.
-//! Everything runs in process, without sockets; with a paused clock if the test says so.
+//! Everything runs in process, without sockets; with a paused clock if the test says so. The machine
+//! has the interfaces `lo` (127.0.0.1, ::1), `eth0` (192.0.2.1, 2001:db8::1, fe80::1) and `dummy0`
+//! (nothing).
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,6 +9,7 @@
 )]
 #![allow(clippy::missing_panics_doc, reason = "as the line above")]
 
+mod interfaces;
 mod query;
 mod stub;
 
@@ -83,6 +86,7 @@ pub fn block_for(
         retain: retain.clone(),
         readiness: Readiness::default(),
         listeners: vec!["127.0.0.1:53".parse()?],
+        interfaces: interfaces::of_a_test(),
     };
     for entry in entries {
         block.set_up(entry, &context)?;
