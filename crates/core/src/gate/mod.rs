@@ -10,6 +10,8 @@
 
 mod additional;
 #[cfg(test)]
+pub(crate) mod packet;
+#[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;
