@@ -278,8 +278,12 @@ impl Query {
         out.extend_from_slice(&OUR_UDP_SIZE.to_be_bytes());
         out.extend_from_slice(&[0, 0, if self.dnssec_ok() { 0x80 } else { 0 }, 0, 0, 0]);
         let length_at = out.len() - 2;
+        let mut has_subnet = false;
         for (code, data) in self.edns_options() {
-            if travels_upstream(code, data) {
+            // Of an option that may stand once, the first counts.
+            let is_repeated = code == options::CLIENT_SUBNET && has_subnet;
+            has_subnet |= code == options::CLIENT_SUBNET;
+            if !is_repeated && travels_upstream(code, data) {
                 let length = u16::try_from(data.len()).unwrap_or(0);
                 out.extend_from_slice(&code.to_be_bytes());
                 out.extend_from_slice(&length.to_be_bytes());
@@ -308,12 +312,13 @@ fn travels_upstream(code: u16, data: &[u8]) -> bool {
 }
 
 fn is_valid_subnet(data: &[u8]) -> bool {
-    let Some((&[_, family, source, scope], address)) = data.split_first_chunk::<4>() else {
+    let Some((&[family_high, family_low, source, scope], address)) = data.split_first_chunk::<4>()
+    else {
         return false;
     };
-    let bits = match family {
-        1 => 32,
-        2 => 128,
+    let bits = match [family_high, family_low] {
+        [0, 1] => 32,
+        [0, 2] => 128,
         _ => return false,
     };
     let unused_bits = (8 - source % 8) % 8;
