@@ -2,6 +2,7 @@
 //! `dunlin check` does, and the first half of a start or reload. No socket is opened here.
 
 mod disk;
+mod interfaces;
 mod listeners;
 mod origin;
 
@@ -121,6 +122,7 @@ impl Setup {
             retain: known.clone(),
             readiness: Readiness::default(),
             listeners: Vec::new(),
+            interfaces: interfaces::of_this_machine(),
         };
         for entry in self.registry.iter() {
             for block in &mut blocks {
