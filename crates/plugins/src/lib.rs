@@ -3,10 +3,32 @@
 //! never another plugin, never the engine.
 #![forbid(unsafe_code)]
 
+pub mod whoami;
+
 use dunlin_core::Registry;
 
 /// All directives, outermost first. The order is CoreDNS's.
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new(vec![])
+    Registry::new(vec![
+        // Here: metadata.
+        // Here: prometheus, errors, log, cache.
+        // Here: forward.
+        whoami::ENTRY,
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use dunlin_core::corefile::DIRECTIVES;
+
+    use super::registry;
+
+    #[test]
+    fn the_order_of_the_list_is_that_of_coredns() {
+        let names = registry().names();
+        let place = |name: &&str| DIRECTIVES.iter().position(|known| known == name);
+        assert!(names.iter().map(place).is_sorted(), "{names:?}");
+        assert!(names.iter().all(|name| place(name).is_some()), "{names:?}");
+    }
 }
