@@ -3,6 +3,7 @@
 //! never another plugin, never the engine.
 #![forbid(unsafe_code)]
 
+pub mod debug;
 pub mod whoami;
 
 use dunlin_core::Registry;
@@ -12,6 +13,7 @@ use dunlin_core::Registry;
 pub fn registry() -> Registry {
     Registry::new(vec![
         // Here: metadata.
+        debug::ENTRY,
         // Here: prometheus, errors, log, cache.
         // Here: forward.
         whoami::ENTRY,
