@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod debug;
+pub mod root;
 pub mod whoami;
 
 use dunlin_core::Registry;
@@ -12,6 +13,7 @@ use dunlin_core::Registry;
 #[must_use]
 pub fn registry() -> Registry {
     Registry::new(vec![
+        root::ENTRY,
         // Here: metadata.
         debug::ENTRY,
         // Here: prometheus, errors, log, cache.
