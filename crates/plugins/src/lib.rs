@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod debug;
+pub mod reload;
 pub mod root;
 pub mod whoami;
 
@@ -15,6 +16,7 @@ pub fn registry() -> Registry {
     Registry::new(vec![
         root::ENTRY,
         // Here: metadata.
+        reload::ENTRY,
         debug::ENTRY,
         // Here: prometheus, errors, log, cache.
         // Here: forward.
