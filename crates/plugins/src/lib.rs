@@ -3,6 +3,7 @@
 //! never another plugin, never the engine.
 #![forbid(unsafe_code)]
 
+pub mod bind;
 pub mod debug;
 pub mod reload;
 pub mod root;
@@ -17,6 +18,7 @@ pub fn registry() -> Registry {
         root::ENTRY,
         // Here: metadata.
         reload::ENTRY,
+        bind::ENTRY,
         debug::ENTRY,
         // Here: prometheus, errors, log, cache.
         // Here: forward.
