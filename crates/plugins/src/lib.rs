@@ -5,6 +5,7 @@
 
 pub mod bind;
 pub mod debug;
+pub mod ready;
 pub mod reload;
 pub mod root;
 pub mod whoami;
@@ -20,6 +21,7 @@ pub fn registry() -> Registry {
         reload::ENTRY,
         bind::ENTRY,
         debug::ENTRY,
+        ready::ENTRY,
         // Here: prometheus, errors, log, cache.
         // Here: forward.
         whoami::ENTRY,
