@@ -5,6 +5,7 @@
 
 pub mod bind;
 pub mod debug;
+pub mod health;
 pub mod ready;
 pub mod reload;
 pub mod root;
@@ -22,6 +23,7 @@ pub fn registry() -> Registry {
         bind::ENTRY,
         debug::ENTRY,
         ready::ENTRY,
+        health::ENTRY,
         // Here: prometheus, errors, log, cache.
         // Here: forward.
         whoami::ENTRY,
