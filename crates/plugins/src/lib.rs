@@ -6,6 +6,7 @@
 pub mod bind;
 pub mod debug;
 pub mod health;
+pub mod import;
 pub mod ready;
 pub mod reload;
 pub mod root;
@@ -13,7 +14,8 @@ pub mod whoami;
 
 use dunlin_core::Registry;
 
-/// All directives, outermost first. The order is CoreDNS's.
+/// All directives, outermost first. The order is CoreDNS's; `import` has no place in it, because
+/// the parser replaces it.
 #[must_use]
 pub fn registry() -> Registry {
     Registry::new(vec![
