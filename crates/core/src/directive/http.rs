@@ -67,11 +67,8 @@ impl fmt::Debug for HttpEndpoint {
 
 /// An endpoint's address that is no `HOST:PORT`. The texts are Go's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("address {address}: {reason}")]
-pub struct BadAddress {
-    address: String,
-    reason: &'static str,
-}
+#[error("{0}")]
+pub struct BadAddress(String);
 
 /// Takes `HOST:PORT`, `[HOST]:PORT` or `:PORT` apart as Go's `net.SplitHostPort` does; neither part
 /// is looked at closer.
@@ -79,7 +76,10 @@ pub struct BadAddress {
 /// # Errors
 /// [`BadAddress`]: for example `address 8080: missing port in address`.
 pub fn host_and_port(address: &str) -> Result<(&str, &str), BadAddress> {
-    split(address).map_err(|reason| BadAddress { address: address.to_owned(), reason })
+    split(address).map_err(|reason| match address {
+        "" => BadAddress(reason.to_owned()),
+        _ => BadAddress(format!("address {address}: {reason}")),
+    })
 }
 
 fn split(address: &str) -> Result<(&str, &str), &'static str> {
@@ -114,6 +114,7 @@ mod tests {
             ("localhost:http", Ok(("localhost", "http"))),
             ("[::1]:80", Ok(("::1", "80"))),
             ("a:", Ok(("a", ""))),
+            ("", Err("missing port in address")),
             ("8080", Err("address 8080: missing port in address")),
             ("::1", Err("address ::1: too many colons in address")),
             ("a:b:c", Err("address a:b:c: too many colons in address")),
