@@ -3,9 +3,13 @@
 //! is that, behind [`crate::Query::message`] and [`crate::Reply::message_mut`].
 
 mod flags;
+#[cfg(test)]
+pub(crate) mod generated;
 mod name;
 mod records;
 mod summary;
+#[cfg(test)]
+mod tests;
 
 pub use self::flags::Flags;
 pub use self::name::{Presentation, WireName, expand, same_name, skip};
