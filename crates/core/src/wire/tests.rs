@@ -94,6 +94,17 @@ fn malformed_responses_are_told() {
         ("a question that points into the header", "h8180/1 c000_0001_0001"),
         ("a target beyond its RDATA", "h8180/1.2 q r2:03616161 r1:c0000201"),
         ("an SOA of one name", "h8180/1.1 q r6:c00c"),
+        ("an SOA without its numbers", "h8180/1.0.2 q r6:c00c_c00c r1:c0000201"),
+        ("an SOA with more numbers", "h8180/1.0.1 q r6:c00c_c00c_00*21"),
+        ("an A of five octets", "h8180/1.1 q r1:c000020100"),
+        ("an A of three octets", "h8180/1.1 q r1:c00002"),
+        ("an AAAA of four octets", "h8180/1.1 q r28:c0000201"),
+        ("octets behind a target", "h8180/1.1 q r5:c00c_00"),
+        ("an RRSIG without times", "h8180/1.2 q r46:00*8 r1:c0000201"),
+        ("two OPT", "h8180/1.0.0.2 q o o"),
+        ("OPT as the answer", "h8180/1.1 q o"),
+        ("OPT in the authority section", "h8180/1.0.1 q o"),
+        ("OPT below a name", "h8180/1.0.0.1 q r41:"),
     ] {
         let bytes = packet(text);
         assert_eq!(Summary::of(&bytes), Err(MalformedMessage), "{what}");
