@@ -166,6 +166,7 @@ proptest! {
         prop_assert_eq!(expanded.as_bytes(), wire.to_ascii_lowercase());
         prop_assert!(same_name(expanded.as_bytes(), &wire));
         let text = Presentation(&wire).to_string();
+        prop_assert!(text.bytes().all(|octet| (0x21..=0x7e).contains(&octet)), "{}", text);
     }
 
     #[test]
