@@ -14,6 +14,7 @@ mod tests;
 pub use self::flags::Flags;
 pub use self::name::{Presentation, WireName, expand, same_name, skip};
 pub use self::records::{RecordRef, Records, Section};
+pub(crate) use self::summary::is_before;
 pub use self::summary::{MalformedMessage, Summary};
 
 /// Octets of a message header (RFC 1035 §4.1.1).

@@ -92,7 +92,7 @@ impl Summary {
             self.opt_ttl = record.ttl;
             return Some(());
         }
-        let ttl = if record.ttl > i32::MAX.unsigned_abs() { 0 } else { record.ttl };
+        let ttl = ttl_as_meant(record.ttl);
         self.min_ttl = Some(self.min_ttl.map_or(ttl, |least| least.min(ttl)));
         match record.section {
             Section::Answer => self.records[0] += 1,
@@ -110,10 +110,23 @@ impl Summary {
             let data = message.get(record.rdata.clone())?;
             let (expiration, inception) = (read_u32(data, 8)?, read_u32(data, 12)?);
             let (latest, earliest) = self.signature_validity.unwrap_or((inception, expiration));
-            self.signature_validity = Some((latest.max(inception), earliest.min(expiration)));
+            self.signature_validity = Some((
+                if is_before(latest, inception) { inception } else { latest },
+                if is_before(expiration, earliest) { expiration } else { earliest },
+            ));
         }
         Some(())
     }
+}
+
+/// RFC 2181 §8: the top bit set counts as 0.
+fn ttl_as_meant(ttl: u32) -> u32 {
+    if ttl > i32::MAX.unsigned_abs() { 0 } else { ttl }
+}
+
+/// Serial number arithmetic (RFC 4034 §3.1.5, RFC 1982).
+pub(crate) fn is_before(one: u32, other: u32) -> bool {
+    one != other && other.wrapping_sub(one) < 1 << 31
 }
 
 /// The length of the RDATA once its names are spelled out. Only the types of RFC 1035 may
