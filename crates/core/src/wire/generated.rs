@@ -5,6 +5,7 @@ use hickory_proto::rr::rdata::{
     A, AAAA, CNAME, HINFO, MX, NAPTR, NS, NULL, PTR, SOA, SRV, SVCB, TXT,
 };
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
+use hickory_proto::serialize::binary::{BinEncodable, BinEncoder, NameEncoding};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -81,4 +82,13 @@ pub(crate) fn response() -> impl Strategy<Value = Message> {
         });
         message
     })
+}
+
+/// The octets of a message or record with every name spelled out.
+pub(crate) fn uncompressed(value: &impl BinEncodable) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = BinEncoder::new(&mut bytes);
+    encoder.set_name_encoding(NameEncoding::Uncompressed);
+    value.emit(&mut encoder).unwrap();
+    bytes
 }

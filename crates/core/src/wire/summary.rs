@@ -55,6 +55,13 @@ impl Summary {
         Ok(summary)
     }
 
+    /// Says that the TTLs of all records but OPT have become `ttl` seconds.
+    pub(crate) fn set_ttl(&mut self, ttl: u32) {
+        let ttl = ttl_as_meant(ttl);
+        self.min_ttl = self.min_ttl.map(|_| ttl);
+        self.soa = self.soa.map(|(_, minimum)| (ttl, minimum));
+    }
+
     fn of_question(message: &[u8], question_end: usize) -> Result<Self, MalformedMessage> {
         let mut uncompressed_len = HEADER_LEN;
         let mut at = HEADER_LEN;

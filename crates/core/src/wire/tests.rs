@@ -1,21 +1,13 @@
 //! Walking messages: hickory-proto's encoder against our reader, and any octets at all.
 
 use hickory_proto::op::Message;
-use hickory_proto::serialize::binary::{BinEncodable, BinEncoder, NameEncoding};
+use hickory_proto::serialize::binary::BinEncodable;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::generated::{name, response};
+use super::generated::{name, response, uncompressed};
 use super::*;
 use crate::gate::packet::packet;
-
-fn uncompressed(message: &Message) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut encoder = BinEncoder::new(&mut bytes);
-    encoder.set_name_encoding(NameEncoding::Uncompressed);
-    message.emit(&mut encoder).unwrap();
-    bytes
-}
 
 /// RFC 2181 §8.
 fn ttl_of(sent: u32) -> u32 {
