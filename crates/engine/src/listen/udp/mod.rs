@@ -136,14 +136,11 @@ impl Endpoint {
     }
 
     async fn send_late(&self, reply: &Buffer, route: &Route) {
-        let full = {
-            let mut late = self.late.lock();
-            late.push(reply, route);
-            late.flush(&self.socket).is_err()
-        };
-        if full && self.socket.writable().await.is_ok() {
-            // What the buffer cannot take now is taken by the next reply's turn.
-            let _later = self.late.lock().flush(&self.socket);
+        self.late.lock().push(reply, route);
+        let flush = || self.late.lock().flush(&self.socket);
+        while flush().is_err() && self.socket.writable().await.is_ok() {
+            // The direct flush above did not tell tokio that the socket is full.
+            let _told = self.socket.try_io(Interest::WRITABLE, flush);
         }
     }
 
