@@ -7,6 +7,7 @@ pub mod bind;
 pub mod debug;
 pub mod health;
 pub mod import;
+pub mod r#loop;
 pub mod ready;
 pub mod reload;
 pub mod root;
@@ -27,6 +28,7 @@ pub fn registry() -> Registry {
         ready::ENTRY,
         health::ENTRY,
         // Here: prometheus, errors, log, cache.
+        r#loop::ENTRY,
         // Here: forward.
         whoami::ENTRY,
     ])
