@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use dunlin_core::wire::{CLASS_IN, Flags, WireName, id, types};
+use dunlin_core::wire::{CLASS_IN, Flags, HEADER_LEN, WireName, id, types};
 use tokio::net::UdpSocket;
 
 /// Asks a listener of ours for HINFO of this name, until any reply came.
@@ -43,11 +43,15 @@ async fn ask(target: SocketAddr, message: &[u8]) -> io::Result<()> {
     let mut reply = [0; 512];
     loop {
         let length = socket.recv(&mut reply).await?;
-        let reply = reply.get(..length).unwrap_or_default();
-        if id(reply) == id(message) && Flags::of(reply).has(Flags::QR) {
+        if is_reply(reply.get(..length).unwrap_or_default(), message) {
             return Ok(());
         }
     }
+}
+
+/// Any rcode will do, and so will a reply that was cut.
+pub(super) fn is_reply(reply: &[u8], message: &[u8]) -> bool {
+    reply.len() >= HEADER_LEN && id(reply) == id(message) && Flags::of(reply).has(Flags::QR)
 }
 
 /// A query with RD set and without EDNS (RFC 1035 §4.1).

@@ -327,6 +327,23 @@ async fn a_probe_travels_over_udp_and_any_reply_will_do() {
     assert_eq!(asked[2..], hinfo(&name).to_bytes()[2..]);
 }
 
+#[test]
+fn a_reply_has_the_id_of_the_probe() {
+    let asked = query("1.2.", RecordType::HINFO).id(7).to_bytes();
+    let reply = |id: u8, flags: u8, rcode: u8| vec![0, id, flags, rcode, 0, 0, 0, 0, 0, 0, 0, 0];
+    let table = [
+        (reply(7, 0x80, 0), true),
+        (reply(7, 0x80, 5), true),
+        (reply(8, 0x80, 0), false),
+        (reply(7, 0x00, 0), false),
+        (reply(7, 0x80, 0)[..11].to_vec(), false),
+        (asked.clone(), false),
+    ];
+    for (reply, expected) in table {
+        assert_eq!(super::exchange::is_reply(&reply, &asked), expected, "{reply:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_zone_without_room_for_a_name_is_not_probed() {
     let zone = format!("{0}.{0}.{0}.{1}.", "a".repeat(63), "b".repeat(40));
