@@ -5,9 +5,13 @@
 
 pub mod bind;
 pub mod debug;
+pub mod errors;
 pub mod health;
 pub mod import;
+pub mod log;
 pub mod r#loop;
+pub mod metadata;
+pub mod prometheus;
 pub mod ready;
 pub mod reload;
 pub mod root;
@@ -21,13 +25,16 @@ use dunlin_core::Registry;
 pub fn registry() -> Registry {
     Registry::new(vec![
         root::ENTRY,
-        // Here: metadata.
+        metadata::ENTRY,
         reload::ENTRY,
         bind::ENTRY,
         debug::ENTRY,
         ready::ENTRY,
         health::ENTRY,
-        // Here: prometheus, errors, log, cache.
+        prometheus::ENTRY,
+        errors::ENTRY,
+        log::ENTRY,
+        // Here: cache.
         r#loop::ENTRY,
         // Here: forward.
         whoami::ENTRY,

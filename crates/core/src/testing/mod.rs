@@ -12,6 +12,7 @@
 mod interfaces;
 mod query;
 mod stub;
+mod written;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ use crate::site::Site;
 
 pub use self::query::{TestQuery, query};
 pub use self::stub::{Stub, stub};
+use self::written::Written;
 
 /// A server block that a test has set up.
 #[derive(Debug)]
@@ -42,6 +44,7 @@ pub struct TestBlock {
     context: SetupContext,
     chain: Option<Arc<Chain>>,
     ended: Arc<Mutex<Vec<String>>>,
+    written: Written,
 }
 
 /// Sets up a single directive inside `.:53 { … }`.
@@ -80,9 +83,12 @@ pub fn block_for(
     let tree = corefile.blocks.into_iter().next().expect("one block was written");
     let keys = tree.keys.iter().flat_map(|key| ServerKey::parse(&key.text, 53).unwrap()).collect();
     let mut block = Block::new(0, tree, keys, names);
+    let metrics = Metrics::new(0);
+    let dropped = metrics.counter("dunlin_test_lines_dropped_total", "Lines.", &[]).with(&[]);
+    let written = Written::default();
     let context = SetupContext {
-        metrics: Metrics::new(0),
-        lines: Lines::discarded(),
+        metrics,
+        lines: Lines::new(written.clone(), dropped)?,
         retain: retain.clone(),
         readiness: Readiness::default(),
         listeners: vec!["127.0.0.1:53".parse()?],
@@ -91,7 +97,7 @@ pub fn block_for(
     for entry in entries {
         block.set_up(entry, &context)?;
     }
-    Ok(TestBlock { block, context, chain: None, ended: Arc::default() })
+    Ok(TestBlock { block, context, chain: None, ended: Arc::default(), written })
 }
 
 impl TestBlock {
@@ -108,8 +114,10 @@ impl TestBlock {
     /// What a hook says.
     pub async fn start(&mut self) -> anyhow::Result<()> {
         let ended = Arc::clone(&self.ended);
+        let plugins = self.block.parts.plugins.iter().map(|plugin| plugin.name()).collect();
         let context = StartContext {
             sites: vec![self.site()].into(),
+            plugins,
             listeners: self.context.listeners.clone().into(),
             control: Control::new(move |text| ended.lock().push(text)),
         };
@@ -171,6 +179,13 @@ impl TestBlock {
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.context.metrics
+    }
+
+    /// The log lines written so far, those of `tracing` not included.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.context.lines.close(std::time::Duration::from_secs(10));
+        self.written.lines()
     }
 
     /// Who is ready.
