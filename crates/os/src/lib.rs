@@ -1,1 +1,16 @@
-//! x
+//! What the kernel offers and std and tokio do not: batches of datagrams with the address they were
+//! sent to, socket options, interface addresses, the limits of our cgroup.
+//!
+//! The only crate of Dunlin with `unsafe` code, so that it can be audited alone. It knows nothing of
+//! DNS and of no async runtime: sockets are non-blocking descriptors, and whoever owns them waits.
+//! Linux only. Every `unsafe` block is one call into libc; what the kernel writes or reads is encoded
+//! and decoded by safe code ([`batch`]).
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("dunlin-os uses recvmmsg, packet info and cgroups: Linux only");
+
+mod address;
+pub mod batch;
+pub mod interfaces;
+pub mod limits;
+pub mod sockets;
