@@ -6,6 +6,7 @@
 
 pub mod buffer;
 pub mod classify;
+pub mod directive;
 pub mod edns;
 pub mod error;
 pub mod gate;
@@ -17,14 +18,17 @@ pub mod query;
 pub mod reply;
 pub mod site;
 pub mod tasks;
+pub mod testing;
 pub mod transport;
 pub mod wire;
 pub mod worker;
 pub mod zones;
 
 pub use async_trait::async_trait;
+pub use dunlin_corefile as corefile;
 pub use hickory_proto::{op, rr};
 
+pub use self::directive::{Directive, Entry, Registry};
 pub use self::error::{Error, Result};
 pub use self::plugin::{Next, Plugin};
 pub use self::query::Query;

@@ -10,7 +10,7 @@ use super::{HEADER_LEN, RecordRef, Records, Section, WireName, counts, expand, r
 pub struct MalformedMessage;
 
 /// What one walk over a message found. Offsets fit: a message has at most 65,535 octets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Summary {
     /// Where the question section ends.
     pub question_end: usize,

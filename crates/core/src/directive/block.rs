@@ -1,0 +1,142 @@
+//! A server block while it is set up, and what came of it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dunlin_corefile::{ServerBlock, ServerKey};
+
+use super::{Directive, Entry, Hooks, HttpEndpoint, SetupContext};
+use crate::gate::Opcodes;
+use crate::plugin::Plugin;
+use crate::tasks::Tasks;
+use crate::zones::{Zone, Zones};
+
+/// One server block of the Corefile.
+#[derive(Debug)]
+pub struct Block {
+    /// Its number in the file, from 0.
+    pub index: usize,
+    /// What its setups made.
+    pub parts: Parts,
+    tree: ServerBlock,
+    keys: Vec<ServerKey>,
+    order: Vec<&'static str>,
+}
+
+/// What the setups of a block made.
+#[derive(Default)]
+#[non_exhaustive]
+pub struct Parts {
+    /// The handlers, in chain order.
+    pub plugins: Vec<Box<dyn Plugin>>,
+    /// Addresses to listen on (`bind`): text that parses as an IP address, perhaps with a
+    /// `%scope`; `None` means all of them.
+    pub hosts: Option<Vec<String>>,
+    /// Whether a panic may end the process, and DEBUG lines are written (`debug`).
+    pub debug: bool,
+    /// Whether the log of a panic shows where it came from (`errors { stacktrace }`).
+    pub stacktrace: bool,
+    /// The directory for relative file arguments (`root`).
+    pub root: PathBuf,
+    /// How often the configuration is looked at (`reload`).
+    pub reload: Option<ReloadTimes>,
+    /// How long to serve on after the end was announced (`health`).
+    pub lameduck: Duration,
+    /// HTTP endpoints.
+    pub endpoints: Vec<HttpEndpoint>,
+    /// What runs at start and at the end of this generation.
+    pub hooks: Hooks,
+    /// The zones whose queries get a metadata store filled (`metadata`).
+    pub metadata: Option<Zones>,
+    /// Files on which this generation depends, beside those of the Corefile.
+    pub watched: Vec<PathBuf>,
+    /// Opcodes beside QUERY that reach the chain.
+    pub opcodes: Opcodes,
+    /// Whether classes other than IN reach the chain.
+    pub any_class: bool,
+    /// Task sets to stop at the end of this generation.
+    pub tasks: Vec<Tasks>,
+}
+
+/// The arguments of `reload`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReloadTimes {
+    /// Between two looks at the files.
+    pub interval: Duration,
+    /// How much of the interval is left to chance.
+    pub jitter: Duration,
+}
+
+impl Block {
+    /// A block of the tree, before any setup. `order` has the directive names in chain order.
+    #[must_use]
+    pub fn new(
+        index: usize,
+        tree: ServerBlock,
+        keys: Vec<ServerKey>,
+        order: Vec<&'static str>,
+    ) -> Self {
+        Self { index, parts: Parts::default(), tree, keys, order }
+    }
+
+    /// Runs the setup of a directive, if the block has it.
+    ///
+    /// # Errors
+    /// What the setup says, without the `plugin/NAME: ` in front.
+    pub fn set_up(&mut self, entry: &Entry, context: &SetupContext) -> anyhow::Result<()> {
+        if self.occurrences_of(entry.name) == 0 {
+            return Ok(());
+        }
+        let tokens = self.tree.tokens_of(entry.name);
+        (entry.setup)(&mut Directive::new(entry.name, &tokens, self, context))
+    }
+
+    /// The keys: transport, zone, port.
+    #[must_use]
+    pub fn keys(&self) -> &[ServerKey] {
+        &self.keys
+    }
+
+    /// The block as the parser read it.
+    #[must_use]
+    pub fn tree(&self) -> &ServerBlock {
+        &self.tree
+    }
+
+    /// The zones of its keys, in order.
+    #[must_use]
+    pub fn zones(&self) -> Zones {
+        Zones::new(self.keys.iter().filter_map(|key| Zone::new(&key.zone).ok()).collect())
+    }
+
+    pub(super) fn occurrences_of(&self, name: &str) -> usize {
+        self.tree.directives.iter().filter(|directive| directive.name.is(name)).count()
+    }
+
+    pub(super) fn key_text(&self) -> String {
+        let keys = self.tree.keys.iter().map(|key| key.text.to_ascii_lowercase());
+        keys.collect::<Vec<_>>().join(" ")
+    }
+
+    pub(super) fn fingerprint_of(&self, name: &str) -> String {
+        let words: Vec<String> =
+            self.tree.tokens_of(name).iter().map(|token| format!("{:?}", token.text)).collect();
+        format!("root {:?}\n{}\n", self.parts.root, words.join(" "))
+    }
+
+    pub(super) fn fingerprint_behind(&self, name: &str) -> String {
+        let behind = self.order.iter().skip_while(|known| **known != name);
+        behind.map(|name| self.fingerprint_of(name)).collect()
+    }
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.plugins.iter().map(|plugin| plugin.name()).collect();
+        f.debug_struct("Parts")
+            .field("plugins", &names)
+            .field("hosts", &self.hosts)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,87 @@
+//! Setup as authors meet it: order, once-only, retained state, readiness.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::*;
+use crate::testing;
+
+fn nothing(directive: &mut Directive<'_>) -> anyhow::Result<()> {
+    directive.no_arguments()
+}
+
+const WHOAMI: Entry = Entry { name: "whoami", setup: nothing };
+
+#[test]
+fn arguments_and_braces_are_refused_where_none_belong() {
+    let table = [
+        ("whoami", None),
+        ("whoami\nwhoami", None),
+        (
+            "whoami x",
+            Some(
+                "Corefile:2 - Error during parsing: Wrong argument count or unexpected line ending after 'x'",
+            ),
+        ),
+        (
+            "whoami {\n}",
+            Some("Corefile:2 - Error during parsing: Unexpected token '{', expecting argument"),
+        ),
+    ];
+    for (text, error) in table {
+        let result = testing::setup(&WHOAMI, text).map(|_| ()).map_err(|error| error.to_string());
+        assert_eq!(result.err().as_deref(), error, "{text}");
+    }
+}
+
+#[test]
+fn a_second_use_is_refused_when_one_is_all() {
+    let once = Entry { name: "whoami", setup: |directive| directive.only_once() };
+    assert!(testing::setup(&once, "whoami").is_ok());
+    let error = testing::setup(&once, "whoami\nwhoami").unwrap_err();
+    assert_eq!(error.to_string(), "this plugin can only be used once per Server Block");
+}
+
+#[test]
+fn state_is_retained_under_the_same_key_only() {
+    let first = Retain::default();
+    let one = first.get_or_make("key", || 1u32);
+    let next = first.next();
+    assert!(Arc::ptr_eq(&one, &next.get_or_make("key", || 2u32)));
+    assert_eq!(*next.get_or_make("other", || 2u32), 2);
+    assert_eq!(*next.get_or_make("key", || 2u64), 2, "another type is another state");
+    assert_eq!(*next.next().next().get_or_make("key", || 3u32), 3, "skipping one forgets");
+}
+
+#[test]
+fn a_plugin_is_asked_until_it_is_ready_or_each_time() {
+    for (monitor, after) in [(Monitor::UntilReady, vec![]), (Monitor::Continuously, vec!["b"])] {
+        let state = Arc::new(AtomicBool::new(false));
+        let readiness = Readiness::default();
+        let check = Arc::clone(&state);
+        readiness.add(0, "b", Arc::new(move || check.load(Ordering::Relaxed)));
+        readiness.add(0, "a", Arc::new(|| false));
+        readiness.add(1, "elsewhere", Arc::new(|| false));
+        assert!(readiness.unready().is_empty(), "nobody reports yet");
+        readiness.report(0, monitor);
+        assert_eq!(readiness.unready(), ["a", "b"]);
+        state.store(true, Ordering::Relaxed);
+        assert_eq!(readiness.unready(), ["a"]);
+        state.store(false, Ordering::Relaxed);
+        let mut expected = vec!["a"];
+        expected.extend(after);
+        assert_eq!(readiness.unready(), expected, "{monitor:?}");
+    }
+}
+
+#[test]
+fn the_fingerprint_behind_sees_what_stands_behind_and_nothing_else() {
+    let entries: Vec<Entry> =
+        ["log", "cache", "forward"].map(|name| Entry { name, setup: |_| Ok(()) }).into();
+    let of =
+        |text: &str| testing::block(&entries, text).unwrap().block().fingerprint_behind("cache");
+    let one = of("log\ncache 30\nforward . 1.1.1.1");
+    assert_eq!(one, of("# moved\nforward  . 1.1.1.1\ncache 30\nlog . {common}"));
+    assert_ne!(one, of("log\ncache 31\nforward . 1.1.1.1"));
+    assert_ne!(one, of("log\ncache 30\nforward . 1.1.1.2"));
+}

@@ -1,0 +1,11 @@
+//! Formats that Corefiles, messages and logs inherit from Go's standard library, errors included.
+
+mod duration;
+mod number;
+mod quote;
+#[cfg(test)]
+mod tests;
+
+pub use self::duration::{GoDuration, parse_duration};
+pub use self::number::{atoi, parse_uint16, parse_uint32, parse_uint64};
+pub use self::quote::quote;

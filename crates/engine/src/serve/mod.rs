@@ -1,0 +1,221 @@
+//! One message in, one reply out: the same for every transport and every driver.
+
+mod panics;
+mod pending;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use dunlin_core::buffer::Buffer;
+use dunlin_core::edns::ExtendedError;
+use dunlin_core::gate::{self, DropReason, Rejection};
+use dunlin_core::metadata::Metadata;
+use dunlin_core::metrics::{Counter, DnsMetrics, Metrics, type_label};
+use dunlin_core::op::ResponseCode;
+use dunlin_core::query::Source;
+use dunlin_core::wire::{CLASS_IN, WireName};
+use dunlin_core::{Query, Transport};
+
+pub use self::panics::install_hook;
+use self::panics::{CatchPanic, Caught};
+use self::pending::{Pending, Permit};
+use crate::fit::{bare, fit};
+use crate::table::{Place, Table};
+
+/// What all listeners of the process share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    metrics: DnsMetrics,
+    dropped: Vec<(DropReason, [Counter; 2])>,
+    trailing: Counter,
+    pending: Pending,
+    /// What to do about a panic that nobody may survive (`debug`).
+    pub(crate) fatal: Box<dyn Fn() + Send + Sync>,
+}
+
+/// What becomes of a message.
+pub(crate) enum Answer {
+    /// The reply, or nothing at all.
+    Now(Option<Buffer>),
+    /// The reply needs somebody else's: the future is to be driven on this thread's runtime.
+    Later(Later),
+}
+
+/// A reply in the making. It ends by itself within [`DEADLINE`].
+pub(crate) type Later = Pin<Box<dyn Future<Output = Option<Buffer>> + Send>>;
+
+/// No query is worked on longer than this: what a plugin's own deadline should have ended.
+const DEADLINE: Duration = Duration::from_secs(6);
+
+impl Shared {
+    pub(crate) fn new(metrics: &Metrics, fatal: Box<dyn Fn() + Send + Sync>) -> Self {
+        let dropped = metrics.counter(
+            "dunlin_dropped_total",
+            "Messages that got no reply, by reason and transport.",
+            &["reason", "transport"],
+        );
+        let both = |reason: DropReason| {
+            let of = |transport| dropped.with(&[reason.label(), transport]);
+            (reason, [of("udp"), of("tcp")])
+        };
+        Self {
+            metrics: DnsMetrics::of(metrics),
+            dropped: DropReason::ALL.into_iter().map(both).collect(),
+            trailing: metrics
+                .counter("dunlin_trailing_octets_total", "Queries with garbage at their end.", &[])
+                .with(&[]),
+            pending: Pending::new(metrics, dunlin_os::limits::memory()),
+            fatal,
+        }
+    }
+
+    /// Handles one message. The chain is polled once right here: most replies are ready then.
+    pub(crate) fn handle(
+        self: &Arc<Self>,
+        table: &Table,
+        message: &[u8],
+        source: Source,
+    ) -> Answer {
+        let mut name = WireName::new();
+        let accepted =
+            gate::accept(message, source.client, source.transport, table.opcodes, &mut name);
+        let view = match accepted {
+            Ok(view) => view,
+            Err(rejection) => return self.reject(rejection, message, source.transport),
+        };
+        if view.trailing > 0 {
+            self.trailing.inc();
+        }
+        let mut query = Query::new(Buffer::copy_of(message), view, &name, source);
+        let found = table.find(query.qname(), query.qtype_code());
+        let served = query.qclass_code() == CLASS_IN || table.any_class;
+        let Some(place) = found.filter(|place| served && !place.chain.is_empty()) else {
+            return self.refuse(table, &query);
+        };
+        query.place(Arc::clone(&place.site));
+        if let Some(zones) = &place.metadata {
+            query.attach_metadata(Metadata::default());
+            if zones.of(&query).is_some() {
+                place.chain.describe(&query);
+            }
+        }
+        let mut serving: Later = Box::pin(serve(Arc::clone(self), Arc::clone(place), query));
+        let mut context = Context::from_waker(Waker::noop());
+        if let Poll::Ready(reply) = serving.as_mut().poll(&mut context) {
+            return Answer::Now(reply);
+        }
+        // The query is out of reach inside the chain now; what may have to be said without it is
+        // made from the bytes once more.
+        let Ok(view) = gate::accept(message, source.client, source.transport, table.opcodes, &mut name)
+        else {
+            return Answer::Now(None);
+        };
+        let echo = Query::new(Buffer::copy_of(message), view, &name, source);
+        match self.pending.enter() {
+            Some(permit) => Answer::Later(Box::pin(in_time(serving, permit, echo))),
+            None => Answer::Now(Some(failure(&echo, "too many queries in work"))),
+        }
+    }
+
+    fn reject(&self, rejection: Rejection, message: &[u8], transport: Transport) -> Answer {
+        if let Rejection::Drop(reason) = rejection {
+            self.count_drop(reason, transport);
+            return Answer::Now(None);
+        }
+        let mut reply = Buffer::new();
+        rejection.write_reply(message, &mut reply);
+        Answer::Now(Some(reply))
+    }
+
+    pub(crate) fn count_drop(&self, reason: DropReason, transport: Transport) {
+        let known = self.dropped.iter().find(|(known, _)| *known == reason);
+        if let Some((_, [udp, tcp])) = known {
+            if transport.is_stream() { tcp.inc() } else { udp.inc() }
+        }
+    }
+
+    /// No server block takes the query: REFUSED, counted under zone `dropped`.
+    fn refuse(&self, table: &Table, query: &Query) -> Answer {
+        self.report_dropped(&table.server, query, ResponseCode::Refused);
+        let error = ExtendedError::new(ExtendedError::NOT_AUTHORITATIVE, "no server block");
+        Answer::Now(Some(bare(query, ResponseCode::Refused, Some(&error))))
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "sizes of messages are exact in a double")]
+    fn report_dropped(&self, server: &str, query: &Query, rcode: ResponseCode) {
+        let proto = query.transport().label();
+        let family = if query.client().is_ipv4() { "1" } else { "2" };
+        let kind = type_label(query.qtype_code());
+        let metrics = &self.metrics;
+        metrics.requests.with(&[server, "dropped", "", proto, family, kind]).inc();
+        metrics.duration.with(&[server, "dropped", ""]).observe_duration(query.received().elapsed());
+        if query.dnssec_ok() {
+            metrics.dnssec_ok.with(&[server, "dropped", ""]).inc();
+        }
+        let size = query.len() as f64;
+        metrics.request_size.with(&[server, "dropped", "", proto]).observe(size);
+        let size = (query.question().len() + 12) as f64;
+        metrics.response_size.with(&[server, "dropped", "", proto]).observe(size);
+        metrics.responses.with(&[server, "dropped", "", rcode_label(rcode), ""]).inc();
+    }
+
+    fn report_panic(&self, place: &Place, query: &Query, caught: &Caught) {
+        self.metrics.panics.with(&[]).inc();
+        self.report_dropped(&place.site.server, query, ResponseCode::ServFail);
+        let server = &place.site.server;
+        let trace = if place.stacktrace { format!("\n{}", caught.backtrace) } else { String::new() };
+        tracing::error!("Recovered from panic in server: {server:?} {}{trace}", caught.text);
+        if place.debug {
+            (self.fatal)();
+        }
+    }
+}
+
+/// The names that the engine's own replies need.
+fn rcode_label(rcode: ResponseCode) -> &'static str {
+    if rcode == ResponseCode::Refused { "REFUSED" } else { "SERVFAIL" }
+}
+
+async fn serve(shared: Arc<Shared>, place: Arc<Place>, mut query: Query) -> Option<Buffer> {
+    let outcome = CatchPanic(place.chain.run(&mut query)).await;
+    match outcome {
+        Ok(Ok(reply)) => {
+            if reply.is_silence() {
+                shared.count_drop(DropReason::Plugin, query.transport());
+            }
+            fit(&query, reply).unwrap_or_else(|error| {
+                let server = &place.site.server;
+                tracing::error!("a reply in server {server:?} cannot be sent: {error}");
+                Some(bare(&query, ResponseCode::ServFail, None))
+            })
+        }
+        Ok(Err(error)) => Some(bare(&query, error.rcode(), error.extended_error())),
+        Err(caught) => {
+            shared.report_panic(&place, &query, &caught);
+            Some(bare(&query, ResponseCode::ServFail, None))
+        }
+    }
+}
+
+async fn in_time(serving: Later, permit: Permit, echo: Query) -> Option<Buffer> {
+    let _held = permit;
+    match tokio::time::timeout_at(echo.received() + DEADLINE, serving).await {
+        Ok(reply) => reply,
+        Err(_elapsed) => Some(failure(&echo, "deadline exceeded")),
+    }
+}
+
+/// SERVFAIL that no plugin asked for.
+fn failure(query: &Query, reason: &'static str) -> Buffer {
+    let error = ExtendedError::new(ExtendedError::NETWORK_ERROR, reason);
+    bare(query, ResponseCode::ServFail, Some(&error))
+}
+
+/// IPv4 clients of a dual-stack socket are shown as what they are.
+pub(crate) fn unmapped(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}

@@ -1,0 +1,58 @@
+//! A panic in a plugin costs one reply, not the process.
+
+use std::any::Any;
+use std::backtrace::Backtrace;
+use std::cell::RefCell;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// Runs a future and turns a panic inside it into a value.
+pub(super) struct CatchPanic<F>(pub(super) F);
+
+/// What is known of a panic.
+#[derive(Debug)]
+pub(super) struct Caught {
+    pub(super) text: String,
+    pub(super) backtrace: String,
+}
+
+thread_local! {
+    static BACKTRACE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Keeps panics from printing by themselves: they are logged where they are caught, with a
+/// backtrace that only this hook can take. Panics elsewhere are logged at once.
+pub fn install_hook() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let backtrace = Backtrace::force_capture();
+        BACKTRACE.set(Some(format!("at {place}\n{backtrace}")));
+        tracing::debug!("panic at {place}");
+    }));
+}
+
+impl<F: Future + Unpin> Future for CatchPanic<F> {
+    type Output = Result<F::Output, Caught>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // The chain's own state is behind locks and atomics that a panic cannot leave half done;
+        // the query and this future are never touched again.
+        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.0).poll(context)));
+        match polled {
+            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(payload) => Poll::Ready(Err(Caught {
+                text: text_of(payload.as_ref()),
+                backtrace: BACKTRACE.take().unwrap_or_default(),
+            })),
+        }
+    }
+}
+
+fn text_of(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a value that is not text".into())
+}
