@@ -12,6 +12,7 @@
 //! | sockets and connections | [`remote`], `udp`, [`stream`], [`tls`] |
 #![forbid(unsafe_code)]
 
+pub mod address;
 pub mod ask;
 pub mod error;
 pub mod group;
@@ -25,6 +26,7 @@ pub mod stream;
 pub mod tls;
 mod udp;
 
+pub use self::address::{Scheme, Server, Target, TargetError};
 pub use self::ask::Ask;
 pub use self::error::{ExchangeError, Failure};
 pub use self::group::{Group, Outcome, Settings, TransportRule, Upstream};
