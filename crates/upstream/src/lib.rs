@@ -23,6 +23,8 @@ pub mod policy;
 pub mod remote;
 pub mod response;
 pub mod stream;
+#[cfg(test)]
+mod testing;
 pub mod tls;
 mod udp;
 

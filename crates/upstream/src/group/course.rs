@@ -75,7 +75,7 @@ struct Course<'a, E> {
     unhedged: bool,
     /// Upstreams that gave a response, which was not good enough.
     replied: Vec<usize>,
-    /// Upstreams that failed, and when they may be asked again.
+    /// Upstreams that failed fast, and when they may be asked again.
     resting: Vec<(usize, Instant)>,
     /// Whether all upstreams were down and one is tried all the same.
     desperate: bool,
@@ -237,7 +237,9 @@ impl<'a, E: Exchange> Course<'a, E> {
                 self.group.doubt(upstream);
             }
         }
-        self.resting.push((index, Instant::now() + PAUSE));
+        if !error.is_timeout() {
+            self.resting.push((index, Instant::now() + PAUSE));
+        }
         self.error = Some(error);
     }
 
