@@ -3,10 +3,12 @@
 //! never another plugin, never the engine.
 #![forbid(unsafe_code)]
 
+pub mod forward;
+
 use dunlin_core::Registry;
 
 /// All directives, outermost first. The order is CoreDNS's.
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new(vec![])
+    Registry::new(vec![forward::ENTRY])
 }
