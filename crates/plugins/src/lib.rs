@@ -6,6 +6,7 @@
 pub mod bind;
 pub mod debug;
 pub mod errors;
+pub mod forward;
 pub mod health;
 pub mod import;
 pub mod log;
@@ -34,9 +35,8 @@ pub fn registry() -> Registry {
         prometheus::ENTRY,
         errors::ENTRY,
         log::ENTRY,
-        // Here: cache.
         r#loop::ENTRY,
-        // Here: forward.
+        forward::ENTRY,
         whoami::ENTRY,
     ])
 }
