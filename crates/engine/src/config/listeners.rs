@@ -98,7 +98,10 @@ fn check_overlap(
         if host.is_empty() { key.to_string() } else { format!("{key} on {host}") }
     };
     if served.iter().any(|other| other == host) {
-        return Err(mistake(block, format!("cannot serve {} - it is already defined", named(host))));
+        return Err(mistake(
+            block,
+            format!("cannot serve {} - it is already defined", named(host)),
+        ));
     }
     let overlap = served.iter().find(|other| host.is_empty() || other.is_empty());
     overlap.map_or(Ok(()), |other| {
@@ -144,7 +147,7 @@ fn socket_address(host: &str, port: u16) -> Option<SocketAddr> {
     let scope = known
         .iter()
         .find(|known| known.name == interface && known.address == IpAddr::V6(address))
-        .and_then(|known| known.scope)
+        .map(|known| known.scope)
         .or_else(|| interface.parse().ok())?;
     Some(SocketAddrV6::new(address, port, 0, scope).into())
 }

@@ -2,6 +2,7 @@
 //! `dunlin check` does, and the first half of a start or reload. No socket is opened here.
 
 mod disk;
+mod interfaces;
 mod listeners;
 mod origin;
 
@@ -28,7 +29,7 @@ pub struct Setup {
     /// The directives of this binary, in chain order.
     pub registry: Registry,
     /// The Corefile that stands in for one without server blocks, at the first start.
-    pub fallback: &'static str,
+    pub fallback: String,
 }
 
 /// A Corefile as it was read.
@@ -43,18 +44,17 @@ pub(crate) struct Loaded {
 }
 
 /// Server blocks that are set up, and the listeners that they want.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Draft {
     pub(crate) blocks: Vec<Block>,
     pub(crate) plans: Vec<ListenPlan>,
     pub(crate) retain: Retain,
-    pub(crate) readiness: Readiness,
 }
 
 impl Setup {
     /// Reads the Corefile and all that it imports.
     pub(crate) fn load(&self) -> Loaded {
-        let text = match self.origin.read(self.fallback) {
+        let text = match self.origin.read(&self.fallback) {
             Ok(text) => text,
             Err(diagnostic) => {
                 let sources = self.origin.path().into_iter().collect();
@@ -122,6 +122,7 @@ impl Setup {
             retain: known.clone(),
             readiness: Readiness::default(),
             listeners: Vec::new(),
+            interfaces: interfaces::of_this_machine(),
         };
         for entry in self.registry.iter() {
             for block in &mut blocks {
@@ -136,8 +137,7 @@ impl Setup {
             Vec::new()
         });
         if mistakes.is_empty() {
-            let SetupContext { retain, readiness, .. } = context;
-            Ok(Draft { blocks, plans, retain, readiness })
+            Ok(Draft { blocks, plans, retain: context.retain })
         } else {
             Err(mistakes)
         }
@@ -198,8 +198,7 @@ pub fn check(setup: &Setup) -> Vec<Diagnostic> {
     }
     let mut diagnostics = loaded.diagnostics;
     let metrics = Metrics::new(0);
-    let result =
-        setup.set_up(&loaded.corefile, &metrics, &Lines::discarded(), &Retain::default());
+    let result = setup.set_up(&loaded.corefile, &metrics, &Lines::discarded(), &Retain::default());
     diagnostics.extend(result.err().unwrap_or_default());
     diagnostics
 }

@@ -131,7 +131,7 @@ impl Connection {
             // Every branch is cancel-safe: tokio's documentation says so of recv and read_buf.
             reply = self.replies.recv(), if self.in_work > 0 => self.take(reply.flatten()),
             read = self.reader.read_buf(&mut self.input), if may_read => {
-                self.has_read(read)?;
+                self.has_read(&read)?;
             }
             () = stop.cancelled(), if !self.ended => self.ended = true,
             () = evicted.cancelled() => return Err(Broken),
@@ -146,7 +146,7 @@ impl Connection {
         self.write().await
     }
 
-    fn has_read(&mut self, read: std::io::Result<usize>) -> Result<(), Broken> {
+    fn has_read(&mut self, read: &std::io::Result<usize>) -> Result<(), Broken> {
         match read {
             Ok(0) => self.ended = true,
             Ok(_) => {}

@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use dunlin_core::buffer::Buffer;
+use dunlin_core::directive::Control;
 use dunlin_core::edns::ExtendedError;
 use dunlin_core::gate::{self, DropReason, Rejection};
 use dunlin_core::metadata::Metadata;
@@ -34,7 +35,7 @@ pub(crate) struct Shared {
     trailing: Counter,
     pending: Pending,
     /// What to do about a panic that nobody may survive (`debug`).
-    pub(crate) fatal: Box<dyn Fn() + Send + Sync>,
+    pub(crate) fatal: Control,
 }
 
 /// What becomes of a message.
@@ -52,7 +53,7 @@ pub(crate) type Later = Pin<Box<dyn Future<Output = Option<Buffer>> + Send>>;
 const DEADLINE: Duration = Duration::from_secs(6);
 
 impl Shared {
-    pub(crate) fn new(metrics: &Metrics, fatal: Box<dyn Fn() + Send + Sync>) -> Self {
+    pub(crate) fn new(metrics: &Metrics, fatal: Control) -> Self {
         let dropped = metrics.counter(
             "dunlin_dropped_total",
             "Messages that got no reply, by reason and transport.",
@@ -110,7 +111,8 @@ impl Shared {
         }
         // The query is out of reach inside the chain now; what may have to be said without it is
         // made from the bytes once more.
-        let Ok(view) = gate::accept(message, source.client, source.transport, table.opcodes, &mut name)
+        let Ok(view) =
+            gate::accept(message, source.client, source.transport, table.opcodes, &mut name)
         else {
             return Answer::Now(None);
         };
@@ -152,7 +154,10 @@ impl Shared {
         let kind = type_label(query.qtype_code());
         let metrics = &self.metrics;
         metrics.requests.with(&[server, "dropped", "", proto, family, kind]).inc();
-        metrics.duration.with(&[server, "dropped", ""]).observe_duration(query.received().elapsed());
+        metrics
+            .duration
+            .with(&[server, "dropped", ""])
+            .observe_duration(query.received().elapsed());
         if query.dnssec_ok() {
             metrics.dnssec_ok.with(&[server, "dropped", ""]).inc();
         }
@@ -167,10 +172,11 @@ impl Shared {
         self.metrics.panics.with(&[]).inc();
         self.report_dropped(&place.site.server, query, ResponseCode::ServFail);
         let server = &place.site.server;
-        let trace = if place.stacktrace { format!("\n{}", caught.backtrace) } else { String::new() };
+        let trace =
+            if place.stacktrace { format!("\n{}", caught.backtrace) } else { String::new() };
         tracing::error!("Recovered from panic in server: {server:?} {}{trace}", caught.text);
         if place.debug {
-            (self.fatal)();
+            self.fatal.end_with_error(caught.text.clone());
         }
     }
 }

@@ -16,9 +16,9 @@ use super::*;
 use crate::metrics::ProxyMetrics;
 use crate::tests::{ask, good};
 
-type Reply_ = oneshot::Receiver<Result<Buffer, ExchangeError>>;
+type Waiting = oneshot::Receiver<Result<Buffer, ExchangeError>>;
 
-fn order(name: &str) -> (Order, Reply_) {
+fn order(name: &str) -> (Order, Waiting) {
     let ask = ask(name);
     let (reply, response) = oneshot::channel();
     let question_end = ask.question_end();
@@ -89,12 +89,13 @@ async fn responses_in_any_order_and_in_pieces_reach_their_queries() {
 
 #[tokio::test(start_paused = true)]
 async fn fw_22_a_wrong_response_ends_the_connection() {
-    let wrong = |query: &[u8], change: fn(&mut Vec<u8>)| {
+    type Change = fn(&mut Vec<u8>);
+    let wrong = |query: &[u8], change: Change| {
         let mut response = response_to(query);
         change(&mut response);
         response
     };
-    let changes: [(&str, fn(&mut Vec<u8>)); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("another ID", |response| response[0] ^= 1),
         ("another question", |response| response[13] = b'x'),
         ("no response", |response| response[2] &= 0x7f),

@@ -6,81 +6,89 @@ use dunlin_core::testing;
 use super::super::ENTRY;
 use super::parse;
 
+/// `forward` lines, and what is said.
+const REFUSED: &[(&str, &str)] = &[
+    (
+        "forward . https://127.0.0.1", // F44
+        "'https' is not supported as a destination protocol in forward: https://127.0.0.1",
+    ),
+    ("forward . dns://", "invalid address: \"dns://\""),
+    ("forward . /dev/null", "no valid upstream addresses found"), // F45
+    (
+        "forward . 127.0.0.1:53x", // F47
+        "not an IP address, file, or valid domain: \"127.0.0.1:53x\"",
+    ),
+    ("forward . /nonexistent", "not an IP address, file, or valid domain: \"/nonexistent\""),
+    ("forward a..b 192.0.2.1", "unable to normalize 'a..b'"),
+    (
+        "forward . tls://127.0.0.1%b {\ntls_servername a\n}",
+        "both forward ('a') and proxy level ('b') TLS servernames are set for upstream proxy \
+      'tls://127.0.0.1:853'",
+    ),
+];
+
+/// Properties, and what is said.
+const REFUSED_PROPERTIES: &[(&str, &str)] = &[
+    ("max_fails x", "strconv.ParseUint: parsing \"x\": invalid syntax"),
+    ("max_connect_attempts -1", "strconv.ParseUint: parsing \"-1\": invalid syntax"),
+    ("health_check -1s", "health_check can't be negative: -1000000000"),
+    ("health_check 5", "time: missing unit in duration \"5\""),
+    ("health_check 5s x", "health_check: unknown option x"),
+    ("health_check 5s domain a..b", "health_check: invalid domain name a..b"),
+    ("expire -1s", "expire can't be negative: -1s"),
+    ("max_age -1s", "max_age can't be negative: -1s"),
+    ("max_age 5s", "max_age (5s) must not be less than expire (10s)"),
+    ("max_concurrent -4", "max_concurrent can't be negative: -4"),
+    ("max_idle_conns -1", "max_idle_conns can't be negative: -1"),
+    ("read_timeout 0s", "read_timeout must be positive: 0s"),
+    ("next FOO", "FOO is not a valid rcode"), // F49
+    ("failover NOERROR", "NoError cannot be used in failover"),
+    ("doh_method PUT", "doh_method must be either POST or GET"),
+    ("resolver x", "resolver must be an IP address or IP:port: \"x\""),
+    ("source_address x", "invalid IP address: x"),
+    ("policy best", "Corefile:3 - Error during parsing: unknown policy 'best'"),
+    ("speed 9", "Corefile:3 - Error during parsing: unknown property 'speed'"),
+    (
+        "tls /nonexistent.pem", // F41
+        "error reading /nonexistent.pem: open /nonexistent.pem: no such file or directory",
+    ),
+];
+
+/// Properties with too few arguments, or too many.
+const MISCOUNTED: &[&str] =
+    &["except", "max_fails", "health_check 5s domain", "force_tcp x", "next", "tls a b c d"];
+
+fn refusal(text: &str) -> String {
+    testing::setup(&ENTRY, text).map(|_| ()).unwrap_err().to_string()
+}
+
+fn with_property(property: &str) -> String {
+    format!("forward . 192.0.2.1 {{\n{property}\n}}")
+}
+
 #[test]
-fn corefiles_that_are_refused_and_what_is_said() {
-    let arguments = |token: &str| {
-        format!(
+fn what_is_refused_and_what_is_said() {
+    for (text, said) in REFUSED {
+        assert_eq!(refusal(text), *said, "{text}");
+    }
+    for (property, said) in REFUSED_PROPERTIES {
+        assert_eq!(refusal(&with_property(property)), *said, "{property}");
+    }
+    let sixteen = format!("forward . {}", vec!["192.0.2.1"; 16].join(" "));
+    assert_eq!(refusal(&sixteen), "more than 15 TOs configured: 16"); // F43
+}
+
+#[test]
+fn arguments_are_counted() {
+    for (text, token) in [("forward", "forward"), ("forward .", ".")] {
+        let said = format!(
             "Corefile:2 - Error during parsing: Wrong argument count or unexpected line ending \
              after '{token}'"
-        )
-    };
-    let in_block = |property: &str| format!("forward . 192.0.2.1 {{\n{property}\n}}");
-    let sixteen = format!("forward . {}", vec!["192.0.2.1"; 16].join(" "));
-    let table: Vec<(String, String)> = vec![
-        ("forward".into(), arguments("forward")),
-        ("forward .".into(), arguments(".")),
-        (sixteen, "more than 15 TOs configured: 16".into()), // F43
-        (
-            "forward . https://127.0.0.1".into(), // F44
-            "'https' is not supported as a destination protocol in forward: https://127.0.0.1"
-                .into(),
-        ),
-        ("forward . dns://".into(), "invalid address: \"dns://\"".into()),
-        ("forward . /dev/null".into(), "no valid upstream addresses found".into()), // F45
-        (
-            "forward . 127.0.0.1:53x".into(), // F47
-            "not an IP address, file, or valid domain: \"127.0.0.1:53x\"".into(),
-        ),
-        (
-            "forward . /nonexistent".into(),
-            "not an IP address, file, or valid domain: \"/nonexistent\"".into(),
-        ),
-        ("forward a..b 192.0.2.1".into(), "unable to normalize 'a..b'".into()),
-        (in_block("max_fails x"), "strconv.ParseUint: parsing \"x\": invalid syntax".into()),
-        (
-            in_block("max_connect_attempts -1"),
-            "strconv.ParseUint: parsing \"-1\": invalid syntax".into(),
-        ),
-        (in_block("health_check -1s"), "health_check can't be negative: -1000000000".into()),
-        (in_block("health_check 5"), "time: missing unit in duration \"5\"".into()),
-        (in_block("health_check 5s x"), "health_check: unknown option x".into()),
-        (in_block("health_check 5s domain a..b"), "health_check: invalid domain name a..b".into()),
-        (in_block("expire -1s"), "expire can't be negative: -1s".into()),
-        (in_block("max_age -1s"), "max_age can't be negative: -1s".into()),
-        (in_block("max_age 5s"), "max_age (5s) must not be less than expire (10s)".into()),
-        (in_block("max_concurrent -4"), "max_concurrent can't be negative: -4".into()),
-        (in_block("max_idle_conns -1"), "max_idle_conns can't be negative: -1".into()),
-        (in_block("read_timeout 0s"), "read_timeout must be positive: 0s".into()),
-        (in_block("next FOO"), "FOO is not a valid rcode".into()), // F49
-        (in_block("failover NOERROR"), "NoError cannot be used in failover".into()),
-        (in_block("doh_method PUT"), "doh_method must be either POST or GET".into()),
-        (in_block("resolver x"), "resolver must be an IP address or IP:port: \"x\"".into()),
-        (in_block("source_address x"), "invalid IP address: x".into()),
-        (
-            in_block("policy best"),
-            "Corefile:3 - Error during parsing: unknown policy 'best'".into(),
-        ),
-        (in_block("speed 9"), "Corefile:3 - Error during parsing: unknown property 'speed'".into()),
-        (
-            in_block("tls /nonexistent.pem"), // F41
-            "error reading /nonexistent.pem: open /nonexistent.pem: no such file or directory"
-                .into(),
-        ),
-        (
-            "forward . tls://127.0.0.1%b {\ntls_servername a\n}".into(),
-            "both forward ('a') and proxy level ('b') TLS servernames are set for upstream proxy \
-             'tls://127.0.0.1:853'"
-                .into(),
-        ),
-    ];
-    for (text, error) in table {
-        let said = testing::setup(&ENTRY, &text).map(|_| ()).unwrap_err().to_string();
-        assert_eq!(said, error, "{text}");
+        );
+        assert_eq!(refusal(text), said);
     }
-    for property in
-        ["except", "max_fails", "health_check 5s domain", "force_tcp x", "next", "tls a b c d"]
-    {
-        let said = testing::setup(&ENTRY, &in_block(property)).map(|_| ()).unwrap_err().to_string();
+    for property in MISCOUNTED {
+        let said = refusal(&with_property(property));
         assert!(said.contains("Wrong argument count"), "{property}: {said}");
     }
 }
