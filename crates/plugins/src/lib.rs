@@ -3,10 +3,12 @@
 //! never another plugin, never the engine.
 #![forbid(unsafe_code)]
 
+pub mod cache;
+
 use dunlin_core::Registry;
 
 /// All directives, outermost first. The order is CoreDNS's.
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new(vec![])
+    Registry::new(vec![cache::ENTRY])
 }
