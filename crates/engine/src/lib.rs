@@ -1,1 +1,25 @@
-//! x
+//! The server around the plugins: it listens, hands each query to the chain of the right server
+//! block, fits the reply, and builds, swaps and drains *generations*, each made whole from one
+//! configuration text. It knows no plugin, no command line and no way to end the process: a
+//! registry of directives goes in, an exit status comes out.
+#![forbid(unsafe_code)]
+
+mod config;
+mod controller;
+mod fit;
+mod generation;
+mod hickory;
+mod http;
+mod listen;
+mod reload;
+mod serve;
+mod signals;
+mod table;
+mod texts;
+mod workers;
+
+pub use self::config::{Origin, Setup, check};
+pub use self::controller::{Driver, Options, Started, run};
+pub use self::hickory::Embedded;
+pub use self::serve::install_hook;
+pub use self::signals::Signals;

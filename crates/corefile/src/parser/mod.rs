@@ -2,6 +2,8 @@
 
 mod blocks;
 mod imports;
+#[cfg(test)]
+mod limit_tests;
 mod stream;
 #[cfg(test)]
 mod tests;

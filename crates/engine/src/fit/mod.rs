@@ -94,7 +94,8 @@ fn compressed(bytes: Buffer) -> Result<(Buffer, Summary)> {
     // An upstream's odd RDATA may not decode; then the records stay as long as they are.
     if reply.message_mut().is_err() {
         let (bytes, _) = reply.into_wire()?;
-        let summary = Summary::of(&bytes).map_err(|error| dunlin_core::Error::new(error.to_string()))?;
+        let summary =
+            Summary::of(&bytes).map_err(|error| dunlin_core::Error::new(error.to_string()))?;
         return Ok((bytes, summary));
     }
     reply.into_wire()
@@ -102,10 +103,10 @@ fn compressed(bytes: Buffer) -> Result<(Buffer, Summary)> {
 
 /// Keeps the records that fit, in order: names point only backwards, so any prefix is sound.
 fn truncate(bytes: &mut Buffer, limit: usize) {
-    let Some(mut records) = Records::new(bytes) else { return };
+    let Some(records) = Records::new(bytes) else { return };
     let mut end = records.offset();
     let mut kept = [0u16; 3];
-    while let Some(record) = records.next() {
+    for record in records {
         if record.rdata.end > limit {
             break;
         }

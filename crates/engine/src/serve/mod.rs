@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use dunlin_core::buffer::Buffer;
+use dunlin_core::directive::Control;
 use dunlin_core::edns::ExtendedError;
 use dunlin_core::gate::{self, DropReason, Rejection};
 use dunlin_core::metadata::Metadata;
@@ -19,7 +20,6 @@ use dunlin_core::op::ResponseCode;
 use dunlin_core::query::Source;
 use dunlin_core::wire::{CLASS_IN, WireName};
 use dunlin_core::{Query, Transport};
-use tokio::time::Instant;
 
 pub use self::panics::install_hook;
 use self::panics::{CatchPanic, Caught};
@@ -35,7 +35,7 @@ pub(crate) struct Shared {
     trailing: Counter,
     pending: Pending,
     /// What to do about a panic that nobody may survive (`debug`).
-    pub(crate) fatal: Box<dyn Fn() + Send + Sync>,
+    pub(crate) fatal: Control,
 }
 
 /// What becomes of a message.
@@ -53,7 +53,7 @@ pub(crate) type Later = Pin<Box<dyn Future<Output = Option<Buffer>> + Send>>;
 const DEADLINE: Duration = Duration::from_secs(6);
 
 impl Shared {
-    pub(crate) fn new(metrics: &Metrics, fatal: Box<dyn Fn() + Send + Sync>) -> Self {
+    pub(crate) fn new(metrics: &Metrics, fatal: Control) -> Self {
         let dropped = metrics.counter(
             "dunlin_dropped_total",
             "Messages that got no reply, by reason and transport.",
@@ -104,21 +104,22 @@ impl Shared {
                 place.chain.describe(&query);
             }
         }
-        self.start(place, query)
-    }
-
-    fn start(self: &Arc<Self>, place: &Arc<Place>, query: Query) -> Answer {
-        let overload = OverloadReply::of(&query);
-        let received = query.received();
-        let serving = serve(Arc::clone(self), Arc::clone(place), query);
-        let mut serving: Later = Box::pin(serving);
+        let mut serving: Later = Box::pin(serve(Arc::clone(self), Arc::clone(place), query));
         let mut context = Context::from_waker(Waker::noop());
         if let Poll::Ready(reply) = serving.as_mut().poll(&mut context) {
             return Answer::Now(reply);
         }
+        // The query is out of reach inside the chain now; what may have to be said without it is
+        // made from the bytes once more.
+        let Ok(view) =
+            gate::accept(message, source.client, source.transport, table.opcodes, &mut name)
+        else {
+            return Answer::Now(None);
+        };
+        let echo = Query::new(Buffer::copy_of(message), view, &name, source);
         match self.pending.enter() {
-            Some(permit) => Answer::Later(Box::pin(in_time(serving, permit, overload, received))),
-            None => Answer::Now(Some(overload.limit_reached())),
+            Some(permit) => Answer::Later(Box::pin(in_time(serving, permit, echo))),
+            None => Answer::Now(Some(failure(&echo, "too many queries in work"))),
         }
     }
 
@@ -153,7 +154,10 @@ impl Shared {
         let kind = type_label(query.qtype_code());
         let metrics = &self.metrics;
         metrics.requests.with(&[server, "dropped", "", proto, family, kind]).inc();
-        metrics.duration.with(&[server, "dropped", ""]).observe_duration(query.received().elapsed());
+        metrics
+            .duration
+            .with(&[server, "dropped", ""])
+            .observe_duration(query.received().elapsed());
         if query.dnssec_ok() {
             metrics.dnssec_ok.with(&[server, "dropped", ""]).inc();
         }
@@ -168,10 +172,11 @@ impl Shared {
         self.metrics.panics.with(&[]).inc();
         self.report_dropped(&place.site.server, query, ResponseCode::ServFail);
         let server = &place.site.server;
-        let trace = if place.stacktrace { format!("\n{}", caught.backtrace) } else { String::new() };
+        let trace =
+            if place.stacktrace { format!("\n{}", caught.backtrace) } else { String::new() };
         tracing::error!("Recovered from panic in server: {server:?} {}{trace}", caught.text);
         if place.debug {
-            (self.fatal)();
+            self.fatal.end_with_error(caught.text.clone());
         }
     }
 }
@@ -202,36 +207,18 @@ async fn serve(shared: Arc<Shared>, place: Arc<Place>, mut query: Query) -> Opti
     }
 }
 
-async fn in_time(
-    serving: Later,
-    permit: Permit,
-    overload: OverloadReply,
-    received: Instant,
-) -> Option<Buffer> {
+async fn in_time(serving: Later, permit: Permit, echo: Query) -> Option<Buffer> {
     let _held = permit;
-    match tokio::time::timeout_at(received + DEADLINE, serving).await {
+    match tokio::time::timeout_at(echo.received() + DEADLINE, serving).await {
         Ok(reply) => reply,
-        Err(_elapsed) => Some(overload.deadline_exceeded()),
+        Err(_elapsed) => Some(failure(&echo, "deadline exceeded")),
     }
 }
 
-/// What remains to be said when the query itself is out of reach in the chain.
-struct OverloadReply(Query);
-
-impl OverloadReply {
-    fn of(query: &Query) -> Self {
-        Self(query.duplicate())
-    }
-
-    fn limit_reached(&self) -> Buffer {
-        let error = ExtendedError::new(ExtendedError::NETWORK_ERROR, "too many queries in work");
-        bare(&self.0, ResponseCode::ServFail, Some(&error))
-    }
-
-    fn deadline_exceeded(&self) -> Buffer {
-        let error = ExtendedError::new(ExtendedError::NETWORK_ERROR, "deadline exceeded");
-        bare(&self.0, ResponseCode::ServFail, Some(&error))
-    }
+/// SERVFAIL that no plugin asked for.
+fn failure(query: &Query, reason: &'static str) -> Buffer {
+    let error = ExtendedError::new(ExtendedError::NETWORK_ERROR, reason);
+    bare(query, ResponseCode::ServFail, Some(&error))
 }
 
 /// IPv4 clients of a dual-stack socket are shown as what they are.

@@ -16,17 +16,13 @@ use foldhash::fast::RandomState;
 /// What one listener serves in one generation.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    zones: HashMap<Box<[u8]>, Vec<Arc<Place>>, RandomState>,
+    pub(crate) zones: HashMap<Box<[u8]>, Vec<Arc<Place>>, RandomState>,
     /// As metrics and messages name the listener: `dns://127.0.0.1:53`.
     pub(crate) server: String,
     /// Opcodes beside QUERY that some chain of the listener asked for.
     pub(crate) opcodes: Opcodes,
     /// Whether some chain of the listener serves classes other than IN.
     pub(crate) any_class: bool,
-    /// Whether a panic ends the process.
-    pub(crate) debug: bool,
-    /// Whether the log of a panic shows where it came from.
-    pub(crate) stacktrace: bool,
 }
 
 /// One zone of one server block on one listener.
@@ -36,6 +32,10 @@ pub(crate) struct Place {
     pub(crate) chain: Arc<Chain>,
     /// The zones whose queries get their metadata filled.
     pub(crate) metadata: Option<Zones>,
+    /// Whether a panic ends the process.
+    pub(crate) debug: bool,
+    /// Whether the log of a panic shows where it came from.
+    pub(crate) stacktrace: bool,
 }
 
 impl Table {
@@ -63,6 +63,11 @@ impl Table {
             }
         }
         exact
+    }
+
+    /// Whether some query is still in work at one of the places: it holds its place until then.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.zones.values().flatten().any(|place| Arc::strong_count(place) > 1)
     }
 
     fn zone(&self, name: &[u8]) -> Option<&Arc<Place>> {

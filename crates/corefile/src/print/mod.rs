@@ -1,5 +1,8 @@
 //! A tree as text again.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use crate::tree::{Corefile, Directive, ServerBlock};

@@ -1,5 +1,8 @@
 //! How a plugin reads the tokens of its directive, one after the other.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;

@@ -1,0 +1,78 @@
+//! Files of a configuration, read so that they belong together.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use dunlin_core::corefile::{LoadError, Loader};
+
+use super::Loaded;
+use crate::texts::os_error;
+
+/// Reads files and remembers what they were.
+#[derive(Debug, Default)]
+pub(super) struct DiskLoader {
+    seen: RefCell<BTreeMap<PathBuf, Option<Stamp>>>,
+}
+
+/// Enough to tell whether a path still leads to the same content.
+type Stamp = (u64, u64, u64, i64, i64);
+
+/// More than a Corefile may have: the parser says so.
+const MOST: u64 = (1 << 20) + 1;
+/// How often a read is repeated because files changed meanwhile.
+const ATTEMPTS: usize = 5;
+
+/// Parses until nothing changed under way: a `ConfigMap` mount swaps all files at once, and a
+/// mixture of old and new must not be taken for either.
+pub(super) fn consistently(parse: impl Fn(&DiskLoader) -> Loaded) -> Loaded {
+    for _ in 1..ATTEMPTS {
+        let loader = DiskLoader::default();
+        let loaded = parse(&loader);
+        if loader.is_unchanged() {
+            return loaded;
+        }
+    }
+    parse(&DiskLoader::default())
+}
+
+impl DiskLoader {
+    fn is_unchanged(&self) -> bool {
+        self.seen.borrow().iter().all(|(path, stamp)| stamp_of(path) == *stamp)
+    }
+
+    fn see(&self, path: &Path) {
+        let stamp = stamp_of(path);
+        self.seen.borrow_mut().entry(path.to_path_buf()).or_insert(stamp);
+    }
+}
+
+fn stamp_of(path: &Path) -> Option<Stamp> {
+    let data = std::fs::metadata(path).ok()?;
+    Some((data.dev(), data.ino(), data.size(), data.mtime(), data.mtime_nsec()))
+}
+
+impl Loader for DiskLoader {
+    fn read(&self, path: &Path) -> Result<Vec<u8>, LoadError> {
+        self.see(path);
+        let mut content = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(MOST).read_to_end(&mut content));
+        match read {
+            Ok(_) => Ok(content),
+            Err(error) => Err(match error.kind() {
+                io::ErrorKind::NotFound => LoadError::NotFound,
+                io::ErrorKind::IsADirectory => LoadError::Directory,
+                _ => LoadError::Other(os_error(&error)),
+            }),
+        }
+    }
+
+    fn list(&self, directory: &Path) -> Vec<String> {
+        self.see(directory);
+        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    }
+}

@@ -1,0 +1,202 @@
+//! From the files of the operator to server blocks that are set up: everything that
+//! `dunlin check` does, and the first half of a start or reload. No socket is opened here.
+
+mod disk;
+mod listeners;
+mod origin;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use dunlin_core::corefile::{Corefile, DIRECTIVES, Diagnostic, ServerBlock, Settings, Source};
+use dunlin_core::directive::{Block, Readiness, Retain, SetupContext};
+use dunlin_core::lines::Lines;
+use dunlin_core::metrics::Metrics;
+use dunlin_core::{Entry, Registry};
+use sha2::{Digest, Sha512};
+
+pub(crate) use self::listeners::{ListenPlan, plan};
+pub use self::origin::Origin;
+
+/// What a configuration is made from, the same for every generation.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Where the Corefile comes from.
+    pub origin: Origin,
+    /// The port of keys without one (`-dns.port`).
+    pub port: u16,
+    /// The directives of this binary, in chain order.
+    pub registry: Registry,
+    /// The Corefile that stands in for one without server blocks, at the first start.
+    pub fallback: &'static str,
+}
+
+/// A Corefile as it was read.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    pub(crate) corefile: Corefile,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Files and directories that the outcome depends on.
+    pub(crate) sources: BTreeSet<PathBuf>,
+    /// Of all that counts, not of comments and places.
+    pub(crate) hash: String,
+}
+
+/// Server blocks that are set up, and the listeners that they want.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) plans: Vec<ListenPlan>,
+    pub(crate) retain: Retain,
+}
+
+impl Setup {
+    /// Reads the Corefile and all that it imports.
+    pub(crate) fn load(&self) -> Loaded {
+        let text = match self.origin.read(self.fallback) {
+            Ok(text) => text,
+            Err(diagnostic) => {
+                let sources = self.origin.path().into_iter().collect();
+                return Loaded { diagnostics: vec![diagnostic], sources, ..Loaded::default() };
+            }
+        };
+        disk::consistently(|loader| self.parse(&text, loader))
+    }
+
+    /// Reads the stand-in for a Corefile without server blocks.
+    pub(crate) fn load_fallback(&self) -> Loaded {
+        disk::consistently(|loader| self.parse(self.fallback.as_bytes(), loader))
+    }
+
+    fn parse(&self, text: &[u8], loader: &disk::DiskLoader) -> Loaded {
+        let mut names = DIRECTIVES.to_vec();
+        names.extend(self.registry.names());
+        let directory = self.origin.directory();
+        let source = Source { name: self.origin.name(), directory: &directory, text };
+        let settings = Settings {
+            loader,
+            environment: &|name| std::env::var(name).ok(),
+            directives: Some(&names),
+        };
+        let outcome = dunlin_core::corefile::parse(&source, &settings);
+        let mut sources = outcome.sources.files;
+        sources.extend(outcome.sources.directories);
+        sources.extend(self.origin.path());
+        let json = dunlin_core::corefile::semantic_json(&outcome.corefile);
+        Loaded {
+            corefile: outcome.corefile,
+            diagnostics: outcome.diagnostics,
+            sources,
+            hash: hex(&Sha512::digest(json)),
+        }
+    }
+
+    /// Sets all server blocks up. `known` is what the generation before left.
+    ///
+    /// # Errors
+    /// All mistakes, the one that CoreDNS would tell first.
+    pub(crate) fn set_up(
+        &self,
+        corefile: &Corefile,
+        metrics: &Metrics,
+        lines: &Lines,
+        known: &Retain,
+    ) -> Result<Draft, Vec<Diagnostic>> {
+        let (keys, mut mistakes) = corefile.server_keys(self.port);
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        let order = self.registry.names();
+        let mut blocks: Vec<Block> = corefile
+            .blocks
+            .iter()
+            .zip(keys)
+            .enumerate()
+            .map(|(index, (tree, keys))| Block::new(index, tree.clone(), keys, order.clone()))
+            .collect();
+        mistakes.extend(self.missing(corefile));
+        let mut context = SetupContext {
+            metrics: metrics.clone(),
+            lines: lines.clone(),
+            retain: known.clone(),
+            readiness: Readiness::default(),
+            listeners: Vec::new(),
+        };
+        for entry in self.registry.iter() {
+            for block in &mut blocks {
+                mistakes.extend(set_up_one(entry, block, &context));
+            }
+            if entry.name == "bind" {
+                context.listeners = listeners::addresses(&blocks);
+            }
+        }
+        let plans = plan(&blocks).unwrap_or_else(|mistake| {
+            mistakes.push(mistake);
+            Vec::new()
+        });
+        if mistakes.is_empty() {
+            Ok(Draft { blocks, plans, retain: context.retain })
+        } else {
+            Err(mistakes)
+        }
+    }
+
+    /// Directives that CoreDNS has and this binary has not, in chain order.
+    fn missing(&self, corefile: &Corefile) -> Vec<Diagnostic> {
+        let own = self.registry.names();
+        let absent = DIRECTIVES.iter().filter(|name| !own.contains(name));
+        let uses = |name: &str| {
+            let all = corefile.blocks.iter().flat_map(|block: &ServerBlock| &block.directives);
+            all.filter(|directive| directive.name.is(name))
+                .map(|directive| directive.name.position.clone())
+                .collect::<Vec<_>>()
+        };
+        absent
+            .flat_map(|name| uses(name).into_iter().map(move |position| (name, position)))
+            .map(|(name, position)| {
+                let compatible = format!(
+                    "no action found for directive '{name}' with server type 'dns' (missing a plugin?)"
+                );
+                let message = format!("directive '{name}' is known to CoreDNS but not to Dunlin yet");
+                Diagnostic::bare(position, message, compatible)
+            })
+            .collect()
+    }
+}
+
+/// Runs one setup; its error gets the prefix `plugin/NAME: ` and a place.
+fn set_up_one(entry: &Entry, block: &mut Block, context: &SetupContext) -> Option<Diagnostic> {
+    let error = block.set_up(entry, context).err()?;
+    let first = block.tree().tokens_of(entry.name).into_iter().next()?;
+    let compatible = format!("plugin/{}: {error:#}", entry.name);
+    let mut diagnostic = match error.downcast::<Diagnostic>() {
+        Ok(known) => known,
+        Err(other) => Diagnostic::bare(first.position, format!("{other:#}"), String::new()),
+    };
+    diagnostic.compatible = compatible;
+    Some(diagnostic)
+}
+
+fn hex(octets: &[u8]) -> String {
+    use std::fmt::Write;
+    octets.iter().fold(String::new(), |mut text, octet| {
+        // Writing to a String cannot fail.
+        let _always = write!(text, "{octet:02x}");
+        text
+    })
+}
+
+/// What `dunlin check` tells: all mistakes and warnings of a configuration, without a socket.
+#[must_use]
+pub fn check(setup: &Setup) -> Vec<Diagnostic> {
+    let mut loaded = setup.load();
+    let broken = loaded.diagnostics.iter().any(Diagnostic::is_error);
+    if !broken && loaded.corefile.blocks.is_empty() {
+        loaded = setup.load_fallback();
+    }
+    let mut diagnostics = loaded.diagnostics;
+    let metrics = Metrics::new(0);
+    let result = setup.set_up(&loaded.corefile, &metrics, &Lines::discarded(), &Retain::default());
+    diagnostics.extend(result.err().unwrap_or_default());
+    diagnostics
+}

@@ -1,0 +1,75 @@
+//! Where a Corefile comes from.
+
+use std::path::{Path, PathBuf};
+
+use dunlin_core::corefile::{Diagnostic, Position};
+
+/// The source of the main text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A file that the operator named (`-conf`): it must be there.
+    Named(PathBuf),
+    /// `./Corefile`: without it, the built-in default.
+    Usual(PathBuf),
+    /// Standard input, read once; it never changes.
+    Stdin(Vec<u8>),
+}
+
+impl Origin {
+    /// How messages name it.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Named(path) | Self::Usual(path) => path.to_str().unwrap_or("Corefile"),
+            Self::Stdin(_) => "/dev/stdin",
+        }
+    }
+
+    /// The file, if it is one.
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        match self {
+            Self::Named(path) | Self::Usual(path) => std::path::absolute(path).ok(),
+            Self::Stdin(_) => None,
+        }
+    }
+
+    /// Whether it can change while we run.
+    pub(crate) fn may_change(&self) -> bool {
+        !matches!(self, Self::Stdin(_))
+    }
+
+    /// What relative imports start from.
+    pub(crate) fn directory(&self) -> PathBuf {
+        let file = self.path();
+        let parent = file.as_deref().and_then(Path::parent).map(Path::to_path_buf);
+        parent.or_else(|| std::env::current_dir().ok()).unwrap_or_else(|| "/".into())
+    }
+
+    pub(super) fn read(&self, fallback: &str) -> Result<Vec<u8>, Diagnostic> {
+        let (path, lead) = match self {
+            Self::Stdin(text) => return Ok(text.clone()),
+            Self::Named(path) => (path, "loading Caddyfile via flag: "),
+            Self::Usual(path) => (path, "loading Caddyfile via default: "),
+        };
+        match std::fs::read(path) {
+            Ok(text) => Ok(text),
+            Err(error) if is_absent(&error) && matches!(self, Self::Usual(_)) => {
+                Ok(fallback.as_bytes().to_vec())
+            }
+            Err(error) => {
+                let message = go_error(path, &error);
+                let position = Position { file: self.name().into(), line: 1, column: 1 };
+                Err(Diagnostic::bare(position, message.clone(), format!("{lead}{message}")))
+            }
+        }
+    }
+}
+
+fn is_absent(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::NotFound
+}
+
+/// The words that operators know: `open X: no such file or directory`, `read X: is a directory`.
+fn go_error(path: &Path, error: &std::io::Error) -> String {
+    let call = if error.kind() == std::io::ErrorKind::IsADirectory { "read" } else { "open" };
+    format!("{call} {}: {}", path.display(), crate::texts::os_error(error))
+}

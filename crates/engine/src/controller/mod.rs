@@ -1,0 +1,272 @@
+//! The one owner of everything that lives longer than a generation: sockets, workers, endpoints.
+//! All causes of a reload come together here, one after the other.
+
+mod shutdown;
+mod sockets;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dunlin_core::corefile::Diagnostic;
+use dunlin_core::directive::{Control, Retain};
+use dunlin_core::lines::Lines;
+use dunlin_core::metrics::Metrics;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use self::sockets::Sockets;
+use crate::config::{Draft, Setup};
+use crate::generation::Generation;
+use crate::http::Endpoints;
+use crate::listen::Listener;
+use crate::reload::Reload;
+use crate::serve::Shared;
+use crate::signals::{Signals, Wish};
+
+/// Who owns the DNS sockets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Driver {
+    /// Our own listeners.
+    #[default]
+    Native,
+    /// hickory-server's: a second opinion, and what an embedding in a hickory server amounts to.
+    Hickory,
+}
+
+/// What a server is started with.
+pub struct Options {
+    /// The configuration.
+    pub setup: Setup,
+    /// Who owns the DNS sockets.
+    pub driver: Driver,
+    /// How many workers; `None` means as many as our share of the CPUs.
+    pub workers: Option<usize>,
+    /// The metrics of the process.
+    pub metrics: Metrics,
+    /// Where log lines go.
+    pub lines: Lines,
+    /// The signal handlers, installed before anything else.
+    pub signals: Signals,
+    /// Called once, when queries are being answered.
+    pub on_start: Box<dyn FnOnce(&Started) + Send>,
+    /// Called with every new generation: whether DEBUG lines are wanted.
+    pub on_debug: Box<dyn Fn(bool) + Send>,
+}
+
+/// What there is to tell when a server has started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Started {
+    /// `ZONE:PORT[ on HOST]`, a line each; those of one listener are sorted.
+    pub zone_lines: Vec<String>,
+    /// The zones among them that no host name could have (RFC 1035 §2.3.1).
+    pub odd_zones: Vec<String>,
+    /// Where queries are answered.
+    pub addresses: Vec<SocketAddr>,
+    /// The hash of the configuration, if `reload` watches it.
+    pub hash: Option<String>,
+}
+
+/// Why a server ended before or instead of running well.
+#[derive(Debug)]
+enum End {
+    /// A plugin cannot go on.
+    Error(String),
+    /// A panic that `debug` does not let pass.
+    Panic,
+}
+
+pub(crate) struct Controller {
+    pub(crate) setup: Setup,
+    pub(crate) metrics: Metrics,
+    pub(crate) lines: Lines,
+    pub(crate) generation: Generation,
+    shared: Arc<Shared>,
+    sockets: Sockets,
+    /// By the address that was planned, which may have port 0.
+    listeners: HashMap<SocketAddr, Arc<Listener>>,
+    endpoints: Endpoints,
+    control: Control,
+    on_debug: Box<dyn Fn(bool) + Send>,
+}
+
+/// An old generation may answer its queries for so long.
+const DRAIN: Duration = Duration::from_secs(6);
+/// How often it is asked whether it is done.
+const DRAIN_STEP: Duration = Duration::from_millis(20);
+
+/// Runs a server until it is told to end. The result is the exit status: 0 after a signal, 1
+/// after an error of a plugin, 2 when it was forced.
+///
+/// # Errors
+/// It could not start. The first diagnostic is the one that CoreDNS would tell.
+pub async fn run(options: Options) -> Result<u8, Vec<Diagnostic>> {
+    let Options { setup, driver, workers, metrics, lines, mut signals, on_start, on_debug } =
+        options;
+    let (ends, mut ended) = mpsc::channel(4);
+    let fatal = ends.clone();
+    let panicked = Control::new(move |_| _ = fatal.try_send(End::Panic));
+    let shared = Arc::new(Shared::new(&metrics, panicked));
+    let control = Control::new(move |text| _ = ends.try_send(End::Error(text)));
+    let sockets = Sockets::start(driver, workers, &metrics).map_err(|error| bare(&error))?;
+
+    let mut reload = Reload::new(&metrics);
+    let (loaded, draft) = reload.first(&setup, &metrics, &lines)?;
+    let mut controller = Controller {
+        setup,
+        metrics,
+        lines,
+        generation: Generation::assemble(Draft::default()),
+        shared,
+        sockets,
+        listeners: HashMap::new(),
+        endpoints: Endpoints::default(),
+        control,
+        on_debug,
+    };
+    controller.apply(draft).await.map_err(|text| bare(&text))?;
+    reload.arm(&controller, &loaded);
+    on_start(&controller.started(&loaded.hash));
+
+    let status = controller.serve(&mut signals, &mut ended, &mut reload).await;
+    Ok(status)
+}
+
+fn bare(text: &impl ToString) -> Vec<Diagnostic> {
+    let position = dunlin_core::corefile::Position { file: "Corefile".into(), line: 1, column: 1 };
+    vec![Diagnostic::bare(position, text.to_string(), text.to_string())]
+}
+
+impl Controller {
+    async fn serve(
+        mut self,
+        signals: &mut Signals,
+        ended: &mut mpsc::Receiver<End>,
+        reload: &mut Reload,
+    ) -> u8 {
+        loop {
+            // Every branch is cancel-safe: signals and channels keep what was not taken.
+            tokio::select! {
+                wish = signals.next() => match wish {
+                    Wish::Reload => reload.forced(&mut self).await,
+                    Wish::Quit => {
+                        tracing::info!("SIGQUIT: Quitting process immediately");
+                        return 0;
+                    }
+                    Wish::Terminate => {
+                        tracing::info!("SIGTERM: Shutting down servers then terminating");
+                        return self.shut_down(signals).await;
+                    }
+                    Wish::Interrupt => {
+                        tracing::info!("SIGINT: Shutting down");
+                        return self.shut_down(signals).await;
+                    }
+                },
+                Some(end) = ended.recv() => match end {
+                    End::Panic => return 2,
+                    End::Error(text) => {
+                        tracing::error!(target: "fatal", "{text}");
+                        self.generation.lameduck = Duration::ZERO;
+                        self.shut_down(signals).await;
+                        return 1;
+                    }
+                },
+                () = reload.due() => reload.look(&mut self).await,
+            }
+        }
+    }
+
+    /// Makes a draft the running configuration, in full or not at all.
+    ///
+    /// # Errors
+    /// Sockets, endpoints or start hooks that failed; the old configuration runs on.
+    pub(crate) async fn apply(&mut self, draft: Draft) -> Result<(), String> {
+        let mut generation = Generation::assemble(draft);
+        let mut opened = Vec::new();
+        let mut real: HashMap<SocketAddr, SocketAddr> = HashMap::new();
+        for (plan, table) in &generation.tables {
+            if let Some(listener) = self.listeners.get(&plan.address) {
+                real.insert(plan.address, listener.address);
+                continue;
+            }
+            let pairs = self.sockets.open(plan.address)?;
+            let address = pairs.first().map_or(plan.address, |pair| pair.address(plan.address));
+            real.insert(plan.address, address);
+            opened.push((plan.address, self.listener(address, Arc::clone(table)), pairs));
+        }
+        let prepared = self.endpoints.prepare(&generation.endpoints).await?;
+        if let Err(error) = generation.start(&real, &self.control).await {
+            generation.stop().await;
+            return Err(format!("{error:#}"));
+        }
+        // Nothing can fail from here on.
+        (self.on_debug)(generation.debug);
+        self.endpoints.commit(&generation.endpoints, prepared);
+        for (plan, table) in &generation.tables {
+            if let Some(listener) = self.listeners.get(&plan.address) {
+                listener.table.store(Arc::clone(table));
+            }
+        }
+        for (planned, listener, pairs) in opened {
+            self.sockets.serve(&listener, pairs).await;
+            self.listeners.insert(planned, listener);
+        }
+        self.close_unwanted(&generation);
+        let old = std::mem::replace(&mut self.generation, generation);
+        tokio::spawn(drain(old));
+        Ok(())
+    }
+
+    fn listener(&self, address: SocketAddr, table: Arc<crate::table::Table>) -> Arc<Listener> {
+        Arc::new(Listener {
+            table: arc_swap::ArcSwap::new(table),
+            address,
+            shared: Arc::clone(&self.shared),
+            stop: tokio_util::sync::CancellationToken::new(),
+            tasks: tokio_util::task::TaskTracker::new(),
+        })
+    }
+
+    fn close_unwanted(&mut self, generation: &Generation) {
+        let wanted: Vec<SocketAddr> =
+            generation.tables.iter().map(|(plan, _)| plan.address).collect();
+        self.listeners.retain(|planned, listener| {
+            let keep = wanted.contains(planned);
+            if !keep {
+                listener.stop.cancel();
+                listener.tasks.close();
+            }
+            keep
+        });
+    }
+
+    /// What the generation before leaves to the next.
+    pub(crate) fn retain(&self) -> Retain {
+        self.generation.retain.next()
+    }
+
+    fn started(&self, hash: &str) -> Started {
+        let plans = self.generation.tables.iter().map(|(plan, _)| plan);
+        let zones = plans.clone().flat_map(|plan| &plan.zones);
+        let odd = zones
+            .map(|(zone, _)| zone.as_str())
+            .filter(|zone| !dunlin_core::corefile::preferred_syntax(zone));
+        Started {
+            zone_lines: plans.flat_map(crate::config::ListenPlan::zone_lines).collect(),
+            odd_zones: odd.map(str::to_owned).collect(),
+            addresses: self.listeners.values().map(|listener| listener.address).collect(),
+            hash: self.generation.reload.map(|_| hash.to_owned()),
+        }
+    }
+}
+
+/// Waits for the queries of an old generation, then ends it.
+async fn drain(mut old: Generation) {
+    let deadline = Instant::now() + DRAIN;
+    while old.is_busy() && Instant::now() < deadline {
+        tokio::time::sleep(DRAIN_STEP).await;
+    }
+    old.stop().await;
+}

@@ -1,0 +1,59 @@
+//! The end: announced, waited for, drained. Both TERM and INT take this way; a second one while
+//! it lasts forces it.
+
+use std::time::Duration;
+
+use dunlin_core::directive::Closing;
+
+use super::Controller;
+use crate::signals::{Signals, Wish};
+
+/// Queries in flight may take this long to be answered.
+const GRACE: Duration = Duration::from_secs(5);
+
+impl Controller {
+    /// Ends everything in order. The result is the exit status.
+    pub(super) async fn shut_down(self, signals: &mut Signals) -> u8 {
+        tokio::select! {
+            () = self.wind_down() => 0,
+            () = second_wish(signals) => 2,
+        }
+    }
+
+    async fn wind_down(mut self) {
+        self.endpoints.close(Closing::First);
+        if !self.generation.lameduck.is_zero() {
+            let shown = dunlin_core::corefile::go::GoDuration::from(self.generation.lameduck);
+            tracing::info!(target: "plugin/health", "Going into lameduck mode for {shown}");
+            tokio::time::sleep(self.generation.lameduck).await;
+        }
+        let listeners: Vec<_> = self.listeners.drain().map(|(_, listener)| listener).collect();
+        for listener in &listeners {
+            listener.stop.cancel();
+            listener.tasks.close();
+        }
+        let answered = async {
+            for listener in &listeners {
+                listener.tasks.wait().await;
+            }
+            self.sockets.drained().await;
+        };
+        if tokio::time::timeout(GRACE, answered).await.is_err() {
+            tracing::warn!("some queries were not answered within {GRACE:?}");
+        }
+        self.generation.stop().await;
+        self.endpoints.close(Closing::Last);
+        self.sockets.stop().await;
+    }
+}
+
+/// TERM and INT force; what else comes now comes too late.
+async fn second_wish(signals: &mut Signals) {
+    loop {
+        match signals.next().await {
+            Wish::Interrupt => return tracing::info!("SIGINT: Force quit"),
+            Wish::Terminate => return tracing::info!("SIGTERM: Force quit"),
+            Wish::Quit | Wish::Reload => {}
+        }
+    }
+}

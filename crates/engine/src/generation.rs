@@ -1,0 +1,168 @@
+//! What one configuration text became: chains, hooks, endpoints. A generation is built in full
+//! before anything of the one before is touched, and it ends when its last query is answered.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dunlin_core::directive::{
+    Control, Hooks, HttpEndpoint, Parts, ReloadTimes, Retain, StartContext,
+};
+use dunlin_core::gate::Opcodes;
+use dunlin_core::plugin::Chain;
+use dunlin_core::site::Site;
+use dunlin_core::tasks::Tasks;
+use dunlin_core::zones::Zones;
+
+use crate::config::{Draft, ListenPlan};
+use crate::table::{Place, Table};
+
+/// One built configuration.
+#[derive(Debug)]
+pub(crate) struct Generation {
+    /// Where to listen, and what is served there.
+    pub(crate) tables: Vec<(ListenPlan, Arc<Table>)>,
+    pub(crate) endpoints: Vec<HttpEndpoint>,
+    pub(crate) retain: Retain,
+    pub(crate) reload: Option<ReloadTimes>,
+    pub(crate) lameduck: Duration,
+    pub(crate) debug: bool,
+    /// Files beside those of the Corefile.
+    pub(crate) watched: Vec<PathBuf>,
+    blocks: Vec<BlockLife>,
+}
+
+/// What a server block needs at its beginning and its end.
+#[derive(Debug)]
+struct BlockLife {
+    hooks: Hooks,
+    tasks: Vec<Tasks>,
+    sites: Vec<Arc<Site>>,
+    /// The addresses as planned; the real ones are known when the sockets are open.
+    listeners: Vec<SocketAddr>,
+}
+
+/// What the tables need of a block.
+struct BlockTable {
+    chain: Arc<Chain>,
+    metadata: Option<Zones>,
+    opcodes: Opcodes,
+    any_class: bool,
+    debug: bool,
+    stacktrace: bool,
+}
+
+/// Background work may take this long to end.
+const TASK_PATIENCE: Duration = Duration::from_secs(5);
+
+impl Generation {
+    /// Puts the blocks of a draft together.
+    pub(crate) fn assemble(draft: Draft) -> Self {
+        let Draft { blocks, plans, retain } = draft;
+        let mut generation = Self {
+            tables: Vec::new(),
+            endpoints: Vec::new(),
+            retain,
+            reload: None,
+            lameduck: Duration::ZERO,
+            debug: false,
+            watched: Vec::new(),
+            blocks: Vec::new(),
+        };
+        let blocks: Vec<BlockTable> =
+            blocks.into_iter().map(|block| generation.take(block.parts)).collect();
+        for plan in plans {
+            let table = generation.table(&plan, &blocks);
+            generation.tables.push((plan, Arc::new(table)));
+        }
+        generation
+    }
+
+    fn take(&mut self, parts: Parts) -> BlockTable {
+        self.endpoints.extend(parts.endpoints);
+        self.watched.extend(parts.watched);
+        self.reload = parts.reload.or(self.reload);
+        self.lameduck = self.lameduck.max(parts.lameduck);
+        self.debug |= parts.debug;
+        let (hooks, tasks) = (parts.hooks, parts.tasks);
+        self.blocks.push(BlockLife { hooks, tasks, sites: Vec::new(), listeners: Vec::new() });
+        BlockTable {
+            chain: Chain::new(parts.plugins),
+            metadata: parts.metadata,
+            opcodes: parts.opcodes,
+            any_class: parts.any_class,
+            debug: parts.debug,
+            stacktrace: parts.stacktrace,
+        }
+    }
+
+    fn table(&mut self, plan: &ListenPlan, blocks: &[BlockTable]) -> Table {
+        let mut table = Table { server: plan.server(), ..Table::default() };
+        let debug = plan.zones.iter().any(|(_, index)| blocks.get(*index).is_some_and(|b| b.debug));
+        for (zone, index) in &plan.zones {
+            let (Some(block), Some(life)) = (blocks.get(*index), self.blocks.get_mut(*index))
+            else {
+                continue;
+            };
+            if !life.listeners.contains(&plan.address) {
+                life.listeners.push(plan.address);
+            }
+            let site = Arc::new(Site {
+                server: plan.server(),
+                zone: zone.as_str().to_owned(),
+                view: String::new(),
+                index: life.sites.len(),
+            });
+            life.sites.push(Arc::clone(&site));
+            table.opcodes = table.opcodes.union(block.opcodes);
+            table.any_class |= block.any_class;
+            let place = Place {
+                site,
+                chain: Arc::clone(&block.chain),
+                metadata: block.metadata.clone(),
+                debug,
+                stacktrace: block.stacktrace,
+            };
+            table.add(zone, place);
+        }
+        table
+    }
+
+    /// Runs all start hooks. `real` maps planned addresses to those that the kernel gave.
+    ///
+    /// # Errors
+    /// What the first failing hook says.
+    pub(crate) async fn start(
+        &mut self,
+        real: &HashMap<SocketAddr, SocketAddr>,
+        control: &Control,
+    ) -> anyhow::Result<()> {
+        for block in &mut self.blocks {
+            let listeners = block.listeners.iter();
+            let context = StartContext {
+                sites: block.sites.clone().into(),
+                listeners: listeners.map(|planned| *real.get(planned).unwrap_or(planned)).collect(),
+                control: control.clone(),
+            };
+            block.hooks.start(&context).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends background work, then runs the stop hooks. The queries must have been answered.
+    pub(crate) async fn stop(&mut self) {
+        for block in &mut self.blocks {
+            for tasks in std::mem::take(&mut block.tasks) {
+                tasks.stop(TASK_PATIENCE).await;
+            }
+            block.hooks.stop().await;
+        }
+    }
+
+    /// Whether queries of this generation are still in work.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.tables.iter().any(|(_, table)| table.is_busy())
+    }
+}

@@ -1,0 +1,138 @@
+//! DNS over UDP, by the batch: one receive, all chains polled in place, one send. Replies that
+//! had to wait are sent as they come.
+
+use std::sync::Arc;
+
+use dunlin_core::Transport;
+use dunlin_core::buffer::Buffer;
+use dunlin_core::gate::DropReason;
+use dunlin_core::query::Source;
+use dunlin_os::batch::{BATCH, Datagram, Family, Inbox, Outbox, Route};
+use parking_lot::Mutex;
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+use tokio::time::Instant;
+
+use super::Listener;
+use crate::serve::{Answer, Later};
+use crate::table::Table;
+
+/// One socket of one worker.
+struct Endpoint {
+    listener: Arc<Listener>,
+    socket: UdpSocket,
+    /// Replies that had to wait. Only this worker's tasks lock it, one after the other.
+    late: Mutex<Outbox>,
+}
+
+/// Serves one socket until the listener is told to stop; then what the kernel still holds is
+/// answered too.
+pub(crate) async fn serve_udp(listener: Arc<Listener>, socket: UdpSocket) {
+    let Ok(family) = Family::of(&socket) else { return };
+    let late = Mutex::new(Outbox::new(family, BATCH));
+    let stop = listener.stop.clone();
+    let endpoint = Arc::new(Endpoint { listener, socket, late });
+    let mut inbox = Inbox::new();
+    let mut outbox = Outbox::new(family, BATCH);
+    loop {
+        tokio::select! {
+            // Cancel-safe: readiness is not consumed by waiting for it.
+            ready = endpoint.socket.readable() => if ready.is_err() { break },
+            () = stop.cancelled() => break,
+        }
+        let more = endpoint.turn(&mut inbox, &mut outbox).await;
+        if more {
+            // A full batch: let replies that became ready have their turn.
+            tokio::task::yield_now().await;
+        }
+    }
+    while endpoint.turn(&mut inbox, &mut outbox).await {}
+}
+
+impl Endpoint {
+    /// One batch. True if there may be more to read.
+    async fn turn(self: &Arc<Self>, inbox: &mut Inbox, outbox: &mut Outbox) -> bool {
+        let received =
+            self.socket.try_io(Interest::READABLE, || inbox.receive_draining(&self.socket));
+        if let Err(error) = &received
+            && error.kind() != std::io::ErrorKind::WouldBlock
+        {
+            tracing::debug!(%error, address = %self.listener.address, "receiving failed");
+        }
+        let count = inbox.len();
+        if count > 0 {
+            let table = self.listener.table.load();
+            let now = Instant::now();
+            for datagram in inbox.drain() {
+                self.handle(&table, &datagram, now, outbox);
+            }
+            drop(table);
+            self.send(outbox).await;
+        }
+        count == BATCH
+    }
+
+    fn handle(
+        self: &Arc<Self>,
+        table: &Table,
+        datagram: &Datagram<'_>,
+        received: Instant,
+        outbox: &mut Outbox,
+    ) {
+        let shared = &self.listener.shared;
+        let client = datagram.route.peer;
+        if datagram.truncated {
+            return shared.count_drop(DropReason::Oversize, Transport::Udp);
+        }
+        let local = self.local_of(&datagram.route);
+        if client == local {
+            return shared.count_drop(DropReason::Own, Transport::Udp);
+        }
+        let source = Source { client, local, transport: Transport::Udp, received };
+        match shared.handle(table, datagram.bytes, source) {
+            Answer::Now(Some(reply)) => outbox.push(&reply, &datagram.route),
+            Answer::Now(None) => {}
+            Answer::Later(later) => self.answer_later(later, datagram.route),
+        }
+    }
+
+    fn local_of(&self, route: &Route) -> std::net::SocketAddr {
+        let mut local = self.listener.address;
+        if let Some(told) = route.local {
+            local.set_ip(told.address);
+        }
+        local
+    }
+
+    fn answer_later(self: &Arc<Self>, later: Later, route: Route) {
+        let endpoint = Arc::clone(self);
+        self.listener.tasks.spawn(async move {
+            if let Some(reply) = later.await {
+                endpoint.send_late(&reply, &route).await;
+            }
+        });
+    }
+
+    async fn send_late(&self, reply: &Buffer, route: &Route) {
+        let full = {
+            let mut late = self.late.lock();
+            late.push(reply, route);
+            late.flush(&self.socket).is_err()
+        };
+        if full && self.socket.writable().await.is_ok() {
+            // What the buffer cannot take now is taken by the next reply's turn.
+            let _later = self.late.lock().flush(&self.socket);
+        }
+    }
+
+    /// Sends the batch. The send buffer of a UDP socket is seldom full, and drains by itself.
+    async fn send(&self, outbox: &mut Outbox) {
+        while outbox.flush(&self.socket).is_err() {
+            if self.socket.writable().await.is_err() {
+                return outbox.clear();
+            }
+            // The direct flush above did not tell tokio that the socket is full.
+            let _told = self.socket.try_io(Interest::WRITABLE, || outbox.flush(&self.socket));
+        }
+    }
+}
