@@ -16,7 +16,26 @@ use crate::worker;
 
 /// Where log lines go. Clones share the writer.
 #[derive(Clone)]
-pub struct Lines(Arc<Inner>);
+pub struct Lines(Arc<Inner>, Style);
+
+/// How the process writes its log; whoever formats a line keeps to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Style {
+    /// The form of a line.
+    pub format: Format,
+    /// Whether a line tells its time; the lines of CoreDNS do not.
+    pub time: bool,
+}
+
+/// The form of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// `[LEVEL] text`, as CoreDNS.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
+}
 
 struct Inner {
     sender: SyncSender<Chunk>,
@@ -48,7 +67,7 @@ impl Lines {
         let (sender, receiver) = sync_channel(QUEUE);
         let writer = std::thread::Builder::new().name("log-writer".into());
         writer.spawn(move || write_chunks(&receiver, sink))?;
-        Ok(Self(Arc::new(Inner { sender, dropped })))
+        Ok(Self(Arc::new(Inner { sender, dropped }), Style::default()))
     }
 
     /// Lines that end up nowhere.
@@ -57,7 +76,19 @@ impl Lines {
         let (sender, _receiver) = sync_channel(1);
         let metrics = crate::metrics::Metrics::new(0);
         let dropped = metrics.counter("dunlin_discarded_total", "Lines.", &[]).with(&[]);
-        Self(Arc::new(Inner { sender, dropped }))
+        Self(Arc::new(Inner { sender, dropped }), Style::default())
+    }
+
+    /// The same lines in another style.
+    #[must_use]
+    pub fn styled(self, style: Style) -> Self {
+        Self(self.0, style)
+    }
+
+    /// The style to write in.
+    #[must_use]
+    pub fn style(&self) -> Style {
+        self.1
     }
 
     /// Appends one line; `format` writes it, line feed included.

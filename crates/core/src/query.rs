@@ -278,8 +278,12 @@ impl Query {
         out.extend_from_slice(&OUR_UDP_SIZE.to_be_bytes());
         out.extend_from_slice(&[0, 0, if self.dnssec_ok() { 0x80 } else { 0 }, 0, 0, 0]);
         let length_at = out.len() - 2;
+        let mut has_subnet = false;
         for (code, data) in self.edns_options() {
-            if travels_upstream(code, data) {
+            // Of an option that may stand once, the first counts.
+            let is_repeated = code == options::CLIENT_SUBNET && has_subnet;
+            has_subnet |= code == options::CLIENT_SUBNET;
+            if !is_repeated && travels_upstream(code, data) {
                 let length = u16::try_from(data.len()).unwrap_or(0);
                 out.extend_from_slice(&code.to_be_bytes());
                 out.extend_from_slice(&length.to_be_bytes());
@@ -308,12 +312,13 @@ fn travels_upstream(code: u16, data: &[u8]) -> bool {
 }
 
 fn is_valid_subnet(data: &[u8]) -> bool {
-    let Some((&[_, family, source, scope], address)) = data.split_first_chunk::<4>() else {
+    let Some((&[family_high, family_low, source, scope], address)) = data.split_first_chunk::<4>()
+    else {
         return false;
     };
-    let bits = match family {
-        1 => 32,
-        2 => 128,
+    let bits = match [family_high, family_low] {
+        [0, 1] => 32,
+        [0, 2] => 128,
         _ => return false,
     };
     let unused_bits = (8 - source % 8) % 8;
@@ -334,5 +339,67 @@ impl fmt::Debug for Query {
             .field("client", &self.source.client)
             .field("transport", &self.source.transport)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hickory_proto::serialize::binary::BinEncodable;
+
+    use super::*;
+    use crate::testing::query;
+
+    #[test]
+    fn names_come_in_the_clients_spelling_and_in_lower_case() {
+        let query = query("wWw.eXample.ORG", RecordType::AAAA).class(3).build();
+        assert_eq!(query.name().to_string(), "wWw.eXample.ORG.");
+        assert_eq!(query.name().to_bytes().unwrap(), query.qname_as_sent());
+        assert_eq!(query.qname_as_sent(), b"\x03wWw\x07eXample\x03ORG\x00");
+        assert_eq!(query.qname(), b"\x03www\x07example\x03org\x00");
+        assert_eq!(query.question(), b"\x03wWw\x07eXample\x03ORG\x00\x00\x1c\x00\x03");
+        assert_eq!((query.qtype(), query.qtype_code()), (RecordType::AAAA, 28));
+        assert_eq!((query.qclass(), query.qclass_code()), (DNSClass::CH, 3));
+    }
+
+    #[test]
+    fn a_duplicate_asks_the_same_with_metadata_of_its_own() {
+        let site = Arc::new(Site { zone: "org.".into(), ..Site::default() });
+        let mut first = query("A.org", RecordType::A).dnssec_ok().at(Arc::clone(&site)).build();
+        first.attach_metadata(Metadata::default());
+        first.metadata().unwrap().set("a/b", "1");
+        first.set_flag(Flags::AD, true);
+        for (copy, transport) in
+            [(first.duplicate(), Transport::Udp), (first.duplicate_over_tcp(), Transport::Tcp)]
+        {
+            assert_eq!(copy.as_bytes(), first.as_bytes());
+            assert_eq!((copy.id(), copy.flags()), (first.id(), first.flags()));
+            assert_eq!((copy.question(), copy.qname()), (first.question(), first.qname()));
+            assert_eq!((copy.client(), copy.transport()), (first.client(), transport));
+            assert_eq!(copy.edns(), first.edns());
+            assert!(Arc::ptr_eq(copy.site(), &site));
+            assert_eq!(copy.metadata().unwrap().get("a/b"), None);
+        }
+        assert_eq!(first.duplicate_over_tcp().max_size(), MAX_MESSAGE_LEN);
+        assert!(query("a", RecordType::A).build().duplicate().metadata().is_none());
+    }
+
+    #[test]
+    fn upstreams_get_the_flags_that_plugins_set() {
+        let mut query = query("a", RecordType::A).id(9).build();
+        query.set_flag(Flags::RD, false);
+        query.set_flag(Flags::AD | Flags::CD | Flags::TC, true);
+        let mut out = b"before".to_vec();
+        query.append_for_upstream(&mut out);
+        assert_eq!(out, b"before\0\0\0\x30\0\x01\0\0\0\0\0\0\x01a\0\0\x01\0\x01");
+    }
+
+    #[test]
+    fn options_are_read_in_order_and_the_message_in_full() {
+        let query =
+            query("a", RecordType::A).edns(4096).option(3, b"").option(65_001, b"x").build();
+        let options: Vec<(u16, &[u8])> = query.edns_options().collect();
+        assert_eq!(options, [(3, &b""[..]), (65_001, b"x")]);
+        assert_eq!(query.message().unwrap().edns.as_ref().unwrap().max_payload(), 4096);
+        assert_eq!(query.len(), query.as_bytes().len());
     }
 }

@@ -40,6 +40,8 @@ struct BlockLife {
     hooks: Hooks,
     tasks: Vec<Tasks>,
     sites: Vec<Arc<Site>>,
+    /// The names of its handlers, in chain order.
+    plugins: Arc<[&'static str]>,
     /// The addresses as planned; the real ones are known when the sockets are open.
     listeners: Vec<SocketAddr>,
 }
@@ -87,7 +89,9 @@ impl Generation {
         self.lameduck = self.lameduck.max(parts.lameduck);
         self.debug |= parts.debug;
         let (hooks, tasks) = (parts.hooks, parts.tasks);
-        self.blocks.push(BlockLife { hooks, tasks, sites: Vec::new(), listeners: Vec::new() });
+        let plugins = parts.plugins.iter().map(|plugin| plugin.name()).collect();
+        let (sites, listeners) = (Vec::new(), Vec::new());
+        self.blocks.push(BlockLife { hooks, tasks, sites, plugins, listeners });
         BlockTable {
             chain: Chain::new(parts.plugins),
             metadata: parts.metadata,
@@ -143,6 +147,7 @@ impl Generation {
             let listeners = block.listeners.iter();
             let context = StartContext {
                 sites: block.sites.clone().into(),
+                plugins: Arc::clone(&block.plugins),
                 listeners: listeners.map(|planned| *real.get(planned).unwrap_or(planned)).collect(),
                 control: control.clone(),
             };

@@ -23,3 +23,9 @@ pub use self::controller::{Driver, Options, Started, run};
 pub use self::hickory::Embedded;
 pub use self::serve::install_hook;
 pub use self::signals::Signals;
+
+/// How many workers a server has by default: our share of the CPUs, rounded up.
+#[must_use]
+pub fn worker_count() -> usize {
+    dunlin_os::limits::worker_count()
+}

@@ -3,12 +3,53 @@
 //! never another plugin, never the engine.
 #![forbid(unsafe_code)]
 
+pub mod bind;
 pub mod cache;
+pub mod debug;
+pub mod errors;
+pub mod health;
+pub mod import;
+pub mod log;
+pub mod metadata;
+pub mod prometheus;
+pub mod ready;
+pub mod reload;
+pub mod root;
+pub mod whoami;
 
 use dunlin_core::Registry;
 
-/// All directives, outermost first. The order is CoreDNS's.
+/// All directives, outermost first. The order is CoreDNS's; `import` has no place in it, because
+/// the parser replaces it.
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new(vec![cache::ENTRY])
+    Registry::new(vec![
+        root::ENTRY,
+        metadata::ENTRY,
+        reload::ENTRY,
+        bind::ENTRY,
+        debug::ENTRY,
+        ready::ENTRY,
+        health::ENTRY,
+        prometheus::ENTRY,
+        errors::ENTRY,
+        log::ENTRY,
+        cache::ENTRY,
+        whoami::ENTRY,
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use dunlin_core::corefile::DIRECTIVES;
+
+    use super::registry;
+
+    #[test]
+    fn the_order_of_the_list_is_that_of_coredns() {
+        let names = registry().names();
+        let place = |name: &&str| DIRECTIVES.iter().position(|known| known == name);
+        assert!(names.iter().map(place).is_sorted(), "{names:?}");
+        assert!(names.iter().all(|name| place(name).is_some()), "{names:?}");
+    }
 }

@@ -13,6 +13,8 @@ use crate::site::Site;
 pub struct StartContext {
     /// All places of this server block; `sites[n].index == n`.
     pub sites: Arc<[Arc<Site>]>,
+    /// The handlers of this server block by name, in chain order.
+    pub plugins: Arc<[&'static str]>,
     /// Where this server block really listens: ports that the kernel chose are known by now.
     pub listeners: Arc<[SocketAddr]>,
     /// How to talk to the server.

@@ -7,6 +7,7 @@ mod block;
 mod entry;
 mod hooks;
 mod http;
+mod interfaces;
 mod readiness;
 mod retain;
 
@@ -30,7 +31,10 @@ use crate::zones::{Zone, Zones};
 pub use self::block::{Block, Parts, ReloadTimes};
 pub use self::entry::{Entry, Registry, UnknownNeighbor};
 pub use self::hooks::{Control, Hooks, StartContext};
-pub use self::http::{Closing, HttpEndpoint, HttpHandler, HttpResponse, OnListenFailure};
+pub use self::http::{
+    BadAddress, Closing, HttpEndpoint, HttpHandler, HttpResponse, OnListenFailure, host_and_port,
+};
+pub use self::interfaces::{Interface, Interfaces};
 pub use self::readiness::{Monitor, Readiness};
 pub use self::retain::Retain;
 
@@ -58,6 +62,8 @@ pub struct SetupContext {
     /// The addresses that this generation will listen on, as far as the directives before this
     /// one tell.
     pub listeners: Vec<SocketAddr>,
+    /// Lists the network interfaces of this machine.
+    pub interfaces: Interfaces,
 }
 
 impl<'a> Directive<'a> {
@@ -164,6 +170,14 @@ impl<'a> Directive<'a> {
     #[must_use]
     pub fn listeners(&self) -> &[SocketAddr] {
         &self.context.listeners
+    }
+
+    /// The network interfaces of this machine, in the kernel's order.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn interfaces(&self) -> std::io::Result<Vec<Interface>> {
+        self.context.interfaces.list()
     }
 
     /// Who is ready, for whoever reports it.

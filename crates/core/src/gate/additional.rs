@@ -28,8 +28,10 @@ pub(super) fn check_records(
             (Section::Additional, types::TSIG) => signed = true,
             (Section::Additional, types::SIG) => signed = read_covered(message, &record) == Some(0),
             (Section::Authority, types::SOA) if view.qtype == types::IXFR => {}
-            (Section::Authority, _) => return Err(formerr),
-            (Section::Answer | Section::Additional, _) => {}
+            // An answer got past the counts: this is NOTIFY (RFC 1996 §3.7).
+            (Section::Answer, types::SOA) => {}
+            (Section::Answer | Section::Authority, _) => return Err(formerr),
+            (Section::Additional, _) => {}
         }
     }
     view.end = records.offset();
@@ -48,7 +50,7 @@ pub(super) fn check_records(
 
 /// SIG(0) covers type 0 (RFC 2931 §3).
 fn read_covered(message: &[u8], record: &RecordRef) -> Option<u16> {
-    crate::wire::read_u16(message, record.rdata.start)
+    crate::wire::read_u16(message.get(record.rdata.clone())?, 0)
 }
 
 /// A record that is absent spoils the counts; one whose RDATA runs past the end leaves at least

@@ -10,9 +10,11 @@
 
 mod additional;
 #[cfg(test)]
+pub(crate) mod packet;
+#[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use self::additional::check_records;
 use crate::edns::{Edns, OUR_UDP_SIZE};
@@ -235,9 +237,8 @@ fn check_qtype(qtype: u16, transport: Transport, question_end: usize) -> Result<
 /// Whether a datagram from there can come from a client: forged ones make servers attack others.
 fn is_client(peer: SocketAddr) -> bool {
     let service = matches!(peer.port(), 0 | 7 | 13 | 19 | 37);
-    let group = match peer {
-        SocketAddr::V4(v4) => v4.ip().is_broadcast() || v4.ip().is_multicast(),
-        SocketAddr::V6(v6) => v6.ip().is_multicast(),
-    };
-    !service && !group && !peer.ip().is_unspecified()
+    // A socket for both families shows IPv4 as mapped IPv6.
+    let address = peer.ip().to_canonical();
+    let broadcast = address == Ipv4Addr::BROADCAST;
+    !service && !broadcast && !address.is_multicast() && !address.is_unspecified()
 }

@@ -57,6 +57,11 @@ impl Gauge {
         self.0.fetch_add(amount, Relaxed);
     }
 
+    /// Whether anybody beside its family holds this gauge.
+    pub(super) fn is_held(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
     /// The value.
     #[must_use]
     pub fn value(&self) -> i64 {

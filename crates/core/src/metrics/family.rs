@@ -98,6 +98,12 @@ impl GaugeFamily {
     ) -> Self {
         Self::make(name, help, labels, 0, &[])
     }
+
+    /// Forgets the series of which nobody holds a handle any more: two generations may hold the
+    /// same series for a while, and it ends with the last of them.
+    pub fn forget_unheld(&self) {
+        self.0.series.lock().retain(|_, gauge| gauge.is_held());
+    }
 }
 
 impl HistogramFamily {
@@ -193,7 +199,10 @@ impl<T: Series> Collector for Family<T> {
                 pair.set_value(value.clone());
                 pair
             });
-            metric.set_label(pairs.collect());
+            let mut pairs: Vec<LabelPair> = pairs.collect();
+            // The order of Go's client: a page can be compared with CoreDNS's line by line.
+            pairs.sort_by(|one, other| one.name().cmp(other.name()));
+            metric.set_label(pairs);
             series.write(&mut metric);
             metrics.push(metric);
         }

@@ -1,5 +1,7 @@
 //! Tools for plugin tests: ask a plugin, set a directive up, stand in for the rest of a chain.
-//! Everything runs in process, without sockets; with a paused clock if the test says so.
+//! Everything runs in process, without sockets; with a paused clock if the test says so. The machine
+//! has the interfaces `lo` (127.0.0.1, ::1), `eth0` (192.0.2.1, 2001:db8::1, fe80::1) and `dummy0`
+//! (nothing).
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,8 +9,10 @@
 )]
 #![allow(clippy::missing_panics_doc, reason = "as the line above")]
 
+mod interfaces;
 mod query;
 mod stub;
+mod written;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -31,6 +35,7 @@ use crate::site::Site;
 
 pub use self::query::{TestQuery, query};
 pub use self::stub::{Stub, stub};
+use self::written::Written;
 
 /// A server block that a test has set up.
 #[derive(Debug)]
@@ -39,6 +44,7 @@ pub struct TestBlock {
     context: SetupContext,
     chain: Option<Arc<Chain>>,
     ended: Arc<Mutex<Vec<String>>>,
+    written: Written,
 }
 
 /// Sets up a single directive inside `.:53 { … }`.
@@ -77,17 +83,21 @@ pub fn block_for(
     let tree = corefile.blocks.into_iter().next().expect("one block was written");
     let keys = tree.keys.iter().flat_map(|key| ServerKey::parse(&key.text, 53).unwrap()).collect();
     let mut block = Block::new(0, tree, keys, names);
+    let metrics = Metrics::new(0);
+    let dropped = metrics.counter("dunlin_test_lines_dropped_total", "Lines.", &[]).with(&[]);
+    let written = Written::default();
     let context = SetupContext {
-        metrics: Metrics::new(0),
-        lines: Lines::discarded(),
+        metrics,
+        lines: Lines::new(written.clone(), dropped)?,
         retain: retain.clone(),
         readiness: Readiness::default(),
         listeners: vec!["127.0.0.1:53".parse()?],
+        interfaces: interfaces::of_a_test(),
     };
     for entry in entries {
         block.set_up(entry, &context)?;
     }
-    Ok(TestBlock { block, context, chain: None, ended: Arc::default() })
+    Ok(TestBlock { block, context, chain: None, ended: Arc::default(), written })
 }
 
 impl TestBlock {
@@ -104,8 +114,10 @@ impl TestBlock {
     /// What a hook says.
     pub async fn start(&mut self) -> anyhow::Result<()> {
         let ended = Arc::clone(&self.ended);
+        let plugins = self.block.parts.plugins.iter().map(|plugin| plugin.name()).collect();
         let context = StartContext {
             sites: vec![self.site()].into(),
+            plugins,
             listeners: self.context.listeners.clone().into(),
             control: Control::new(move |text| ended.lock().push(text)),
         };
@@ -167,6 +179,13 @@ impl TestBlock {
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.context.metrics
+    }
+
+    /// The log lines written so far, those of `tracing` not included.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.context.lines.close(std::time::Duration::from_secs(10));
+        self.written.lines()
     }
 
     /// Who is ready.

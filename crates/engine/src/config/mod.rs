@@ -2,6 +2,7 @@
 //! `dunlin check` does, and the first half of a start or reload. No socket is opened here.
 
 mod disk;
+mod interfaces;
 mod listeners;
 mod origin;
 
@@ -28,7 +29,7 @@ pub struct Setup {
     /// The directives of this binary, in chain order.
     pub registry: Registry,
     /// The Corefile that stands in for one without server blocks, at the first start.
-    pub fallback: &'static str,
+    pub fallback: String,
 }
 
 /// A Corefile as it was read.
@@ -53,7 +54,7 @@ pub(crate) struct Draft {
 impl Setup {
     /// Reads the Corefile and all that it imports.
     pub(crate) fn load(&self) -> Loaded {
-        let text = match self.origin.read(self.fallback) {
+        let text = match self.origin.read(&self.fallback) {
             Ok(text) => text,
             Err(diagnostic) => {
                 let sources = self.origin.path().into_iter().collect();
@@ -121,6 +122,7 @@ impl Setup {
             retain: known.clone(),
             readiness: Readiness::default(),
             listeners: Vec::new(),
+            interfaces: interfaces::of_this_machine(),
         };
         for entry in self.registry.iter() {
             for block in &mut blocks {

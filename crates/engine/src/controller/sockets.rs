@@ -46,7 +46,7 @@ impl Sockets {
             Driver::Hickory => Ok(Self::Hickory(Hickory::default())),
             Driver::Native => {
                 let connections = Arc::new(Connections::new(metrics, descriptor_limit()));
-                let count = workers.unwrap_or_else(dunlin_os::limits::worker_count);
+                let count = workers.unwrap_or_else(crate::worker_count);
                 Workers::start(count.max(1), &connections).map(Self::Native)
             }
         }

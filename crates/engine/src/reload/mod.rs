@@ -95,10 +95,6 @@ impl Reload {
             None => self.watch = Watch::default(),
         }
         self.plan_poll();
-        if self.times.is_some() {
-            let hash = &loaded.hash;
-            tracing::info!(target: "plugin/reload", "Running configuration SHA512 = {hash}");
-        }
     }
 
     /// Waits until it is time to look at the files. Cancel-safe.
@@ -180,6 +176,10 @@ impl Reload {
         controller.apply(draft).await?;
         self.metrics.succeeded();
         self.arm(controller, &loaded);
+        if self.times.is_some() {
+            let hash = &loaded.hash;
+            tracing::info!(target: "plugin/reload", "Running configuration SHA512 = {hash}");
+        }
         tracing::info!("Reloading complete");
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::backtrace::Backtrace;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -20,6 +20,7 @@ pub(super) struct Caught {
 
 thread_local! {
     static BACKTRACE: RefCell<Option<String>> = const { RefCell::new(None) };
+    static CATCHING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Keeps panics from printing by themselves: they are logged where they are caught, with a
@@ -28,8 +29,12 @@ pub fn install_hook() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         let backtrace = Backtrace::force_capture();
-        BACKTRACE.set(Some(format!("at {place}\n{backtrace}")));
-        tracing::debug!("panic at {place}");
+        if CATCHING.get() {
+            BACKTRACE.set(Some(format!("at {place}\n{backtrace}")));
+        } else {
+            let text = text_of(panic.payload());
+            tracing::error!("panic at {place}: {text}\n{backtrace}");
+        }
     }));
 }
 
@@ -39,19 +44,21 @@ impl<F: Future + Unpin> Future for CatchPanic<F> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         // The chain's own state is behind locks and atomics that a panic cannot leave half done;
         // the query and this future are never touched again.
+        CATCHING.set(true);
         let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.0).poll(context)));
+        CATCHING.set(false);
         match polled {
             Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
             Ok(Poll::Pending) => Poll::Pending,
             Err(payload) => Poll::Ready(Err(Caught {
-                text: text_of(payload.as_ref()),
+                text: text_of(&*payload),
                 backtrace: BACKTRACE.take().unwrap_or_default(),
             })),
         }
     }
 }
 
-fn text_of(payload: &(dyn Any + Send)) -> String {
+fn text_of(payload: &dyn Any) -> String {
     let text = payload.downcast_ref::<&str>().map(ToString::to_string);
     text.or_else(|| payload.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a value that is not text".into())

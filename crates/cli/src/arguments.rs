@@ -1,0 +1,256 @@
+//! Arguments in the syntax of Go's `flag`: `-x`, `--x`, `-x=v`, `-x v`; the last one wins.
+
+use std::path::PathBuf;
+
+/// What the process is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Command {
+    Serve(Flags),
+    Check(Flags),
+    Plugins,
+    Version,
+}
+
+/// The values of the flags.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Flags {
+    pub(crate) conf: Option<PathBuf>,
+    /// `None` unless it was given: the embedded default has a port of its own.
+    pub(crate) port: Option<u16>,
+    pub(crate) pidfile: Option<PathBuf>,
+    pub(crate) quiet: bool,
+    pub(crate) hickory: bool,
+    pub(crate) json: bool,
+    pub(crate) log_time: bool,
+    plugins: bool,
+    version: bool,
+}
+
+/// What became of the arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Parsed {
+    Run(Command),
+    /// `-h`: the usage.
+    Help(String),
+    /// What is wrong, and the exit status.
+    Wrong(String, u8),
+}
+
+/// A flag: its name, what its value is called, its default, what it does.
+struct Known(&'static str, Option<&'static str>, &'static str, &'static str);
+
+const SERVE: [Known; 10] = [
+    Known("conf", Some("string"), "", "Corefile to load (default \"./Corefile\", else built-in)"),
+    Known("dns.port", Some("string"), "53", "Default port"),
+    Known("driver", Some("string"), "native", "Who drives the DNS sockets: native or hickory"),
+    Known("log-format", Some("string"), "text", "Log as text or json"),
+    Known("log-time", None, "", "Put the time in front of each log line"),
+    Known("p", Some("string"), "53", "Default port"),
+    Known("pidfile", Some("string"), "", "Path to write pid file"),
+    Known("plugins", None, "", "List installed plugins"),
+    Known("quiet", None, "", "Quiet mode (no initialization output)"),
+    Known("version", None, "", "Show version"),
+];
+
+const CHECK: [Known; 4] = [
+    Known("conf", Some("string"), "", "Corefile to check (default \"./Corefile\", else built-in)"),
+    Known("dns.port", Some("string"), "53", "Default port"),
+    Known("format", Some("string"), "text", "Print mistakes as text or json"),
+    Known("p", Some("string"), "53", "Default port"),
+];
+
+/// Reads the arguments behind the program name.
+pub(crate) fn parse(arguments: &[String]) -> Parsed {
+    match arguments.split_first() {
+        Some((first, rest)) if first == "check" => {
+            Reader { program: "dunlin check", known: &CHECK, flags: Flags::default() }
+                .read(rest, Command::Check)
+        }
+        _ => Reader { program: "dunlin", known: &SERVE, flags: Flags::default() }
+            .read(arguments, Command::Serve),
+    }
+}
+
+struct Reader {
+    program: &'static str,
+    known: &'static [Known],
+    flags: Flags,
+}
+
+impl Reader {
+    fn read(mut self, arguments: &[String], command: fn(Flags) -> Command) -> Parsed {
+        let mut rest = arguments.iter();
+        while let Some(argument) = rest.next() {
+            let Some(name) = argument.strip_prefix('-').filter(|name| !name.is_empty()) else {
+                let words = std::iter::once(argument).chain(rest);
+                return extra(&words.map(String::as_str).collect::<Vec<_>>());
+            };
+            let name = name.strip_prefix('-').unwrap_or(name);
+            if name.is_empty() {
+                let words: Vec<&str> = rest.map(String::as_str).collect();
+                if words.is_empty() {
+                    break;
+                }
+                return extra(&words);
+            }
+            let (name, value) = match name.split_once('=') {
+                Some((name, value)) => (name, Some(value.to_owned())),
+                None => (name, None),
+            };
+            if name == "h" || name == "help" {
+                return Parsed::Help(self.usage());
+            }
+            if let Err(text) = self.take(name, value, &mut rest) {
+                return Parsed::Wrong(format!("{text}\n{}", self.usage()), 2);
+            }
+        }
+        Parsed::Run(match self.flags {
+            Flags { version: true, .. } => Command::Version,
+            Flags { plugins: true, .. } => Command::Plugins,
+            flags => command(flags),
+        })
+    }
+
+    fn take<'a>(
+        &mut self,
+        name: &str,
+        value: Option<String>,
+        rest: &mut impl Iterator<Item = &'a String>,
+    ) -> Result<(), String> {
+        let Some(known) = self.known.iter().find(|known| known.0 == name) else {
+            return Err(format!("flag provided but not defined: -{name}"));
+        };
+        if known.1.is_none() {
+            let value = value.unwrap_or_else(|| "true".into());
+            let on = parse_bool(&value).ok_or_else(|| {
+                format!("invalid boolean value {value:?} for -{name}: parse error")
+            })?;
+            return self.set_bool(name, on);
+        }
+        let value = value.or_else(|| rest.next().cloned());
+        let value = value.ok_or_else(|| format!("flag needs an argument: -{name}"))?;
+        self.set(name, &value)
+            .ok_or_else(|| format!("invalid value {value:?} for flag -{name}: parse error"))
+    }
+
+    fn set_bool(&mut self, name: &str, on: bool) -> Result<(), String> {
+        let flag = match name {
+            "log-time" => &mut self.flags.log_time,
+            "plugins" => &mut self.flags.plugins,
+            "quiet" => &mut self.flags.quiet,
+            _ => &mut self.flags.version,
+        };
+        *flag = on;
+        Ok(())
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> Option<()> {
+        let flags = &mut self.flags;
+        match (name, value) {
+            ("conf", _) => flags.conf = Some(value.into()),
+            ("pidfile", _) => flags.pidfile = Some(value.into()),
+            ("dns.port" | "p", _) => flags.port = Some(value.parse().ok()?),
+            ("driver", "native" | "hickory") => flags.hickory = value == "hickory",
+            ("log-format" | "format", "text" | "json") => flags.json = value == "json",
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn usage(&self) -> String {
+        let mut text = format!("Usage of {}:\n", self.program);
+        for Known(name, value, default, meaning) in self.known {
+            let value = value.map(|value| format!(" {value}")).unwrap_or_default();
+            let default = match *default {
+                "" => String::new(),
+                default => format!(" (default {default:?})"),
+            };
+            text.push_str(&format!("  -{name}{value}\n    \t{meaning}{default}\n"));
+        }
+        if self.program == "dunlin" {
+            text.push_str(
+                "\ndunlin check [-conf F] [-format text|json] tells all mistakes of a Corefile.\n",
+            );
+        }
+        text
+    }
+}
+
+/// What Go's `strconv.ParseBool` takes.
+fn parse_bool(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+fn extra(words: &[&str]) -> Parsed {
+    let time = crate::logging::local_time();
+    Parsed::Wrong(format!("{time} extra command line arguments: [{}]\n", words.join(" ")), 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(line: &str) -> Parsed {
+        parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    fn serve(flags: Flags) -> Parsed {
+        Parsed::Run(Command::Serve(flags))
+    }
+
+    #[test]
+    fn flags_have_gos_syntax() {
+        let conf = |path: &str| Flags { conf: Some(path.into()), ..Flags::default() };
+        let table = [
+            ("", serve(Flags::default())),
+            ("-conf F", serve(conf("F"))),
+            ("--conf=F", serve(conf("F"))),
+            ("-conf A -conf B", serve(conf("B"))),
+            ("-p 5300 -quiet", serve(Flags { port: Some(5300), quiet: true, ..Flags::default() })),
+            ("-dns.port=1 -p 2", serve(Flags { port: Some(2), ..Flags::default() })),
+            ("-quiet=false", serve(Flags::default())),
+            ("-driver hickory", serve(Flags { hickory: true, ..Flags::default() })),
+            ("-version", Parsed::Run(Command::Version)),
+            ("-plugins", Parsed::Run(Command::Plugins)),
+            (
+                "check --conf F --format json",
+                Parsed::Run(Command::Check(Flags { json: true, ..conf("F") })),
+            ),
+        ];
+        for (line, parsed) in table {
+            assert_eq!(of(line), parsed, "{line}");
+        }
+    }
+
+    #[test]
+    fn mistakes_get_gos_texts_and_exit_status() {
+        let table = [
+            ("-x", "flag provided but not defined: -x\nUsage of dunlin:\n", 2),
+            ("-conf", "flag needs an argument: -conf\nUsage of dunlin:\n", 2),
+            ("-p abc", "invalid value \"abc\" for flag -p: parse error\nUsage of dunlin:\n", 2),
+            ("-quiet=x", "invalid boolean value \"x\" for -quiet: parse error\nUsage", 2),
+            ("-driver=x", "invalid value \"x\" for flag -driver: parse error\nUsage", 2),
+            ("check -quiet", "flag provided but not defined: -quiet\nUsage of dunlin check:\n", 2),
+        ];
+        for (line, lead, status) in table {
+            match of(line) {
+                Parsed::Wrong(text, found) => {
+                    assert!(text.starts_with(lead), "{line}: {text}");
+                    assert_eq!(found, status, "{line}");
+                }
+                other => panic!("{line}: {other:?}"),
+            }
+        }
+        match of("-quiet foo bar") {
+            Parsed::Wrong(text, 1) => {
+                assert!(text.ends_with(" extra command line arguments: [foo bar]\n"), "{text}");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(of("-h"), Parsed::Help(_)));
+    }
+}

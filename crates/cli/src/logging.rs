@@ -1,0 +1,176 @@
+//! Events as lines: `[LEVEL] plugin/NAME: text`, the form that scripts grep, or JSON.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use dunlin_core::lines::Lines;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+/// How lines look.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Style {
+    pub(crate) json: bool,
+    pub(crate) time: bool,
+}
+
+/// Sends all events to `lines`. The result switches DEBUG lines on and off.
+pub(crate) fn install(lines: &Lines, style: Style) -> Arc<AtomicBool> {
+    let debug = Arc::new(AtomicBool::new(false));
+    let layer = LineLayer { lines: lines.clone(), style, debug: Arc::clone(&debug) };
+    let subscriber = tracing_subscriber::registry().with(layer);
+    // A second one in this process, as in an embedding, keeps the first.
+    let _already_set = tracing::subscriber::set_global_default(subscriber);
+    debug
+}
+
+struct LineLayer {
+    lines: Lines,
+    style: Style,
+    debug: Arc<AtomicBool>,
+}
+
+impl<S: Subscriber> Layer<S> for LineLayer {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        let metadata = event.metadata();
+        let (level, target) = (*metadata.level(), metadata.target());
+        if !self.wants(level, target) {
+            return;
+        }
+        let mut text = Text::default();
+        event.record(&mut text);
+        let label = label(level, target);
+        self.lines.write(|line| {
+            if self.style.json {
+                write_json(line, label, target, &text.finish());
+            } else {
+                write_text(line, self.style.time, label, target, &text.finish());
+            }
+        });
+    }
+}
+
+impl LineLayer {
+    /// Our own life-cycle events; of foreign crates, what somebody should look at.
+    fn wants(&self, level: Level, target: &str) -> bool {
+        let own = ["dunlin", "plugin/", "fatal"].iter().any(|lead| target.starts_with(lead));
+        let most = match (own, self.debug.load(Relaxed)) {
+            (true, true) => Level::DEBUG,
+            (true, false) => Level::INFO,
+            (false, _) => Level::ERROR,
+        };
+        level <= most
+    }
+}
+
+fn label(level: Level, target: &str) -> &'static str {
+    match level {
+        _ if target == "fatal" => "FATAL",
+        Level::ERROR => "ERROR",
+        Level::WARN => "WARNING",
+        Level::INFO => "INFO",
+        _ => "DEBUG",
+    }
+}
+
+fn write_text(line: &mut Vec<u8>, time: bool, label: &str, target: &str, text: &str) {
+    let time = if time { format!("{} ", now()) } else { String::new() };
+    let plugin = plugin_of(target).map(|_| format!("{target}: ")).unwrap_or_default();
+    // Writing to memory cannot fail.
+    let _always = writeln!(line, "{time}[{label}] {plugin}{text}");
+}
+
+fn write_json(line: &mut Vec<u8>, label: &str, target: &str, text: &str) {
+    let mut fields = serde_json::Map::new();
+    fields.insert("time".into(), now().into());
+    fields.insert("level".into(), label.to_ascii_lowercase().into());
+    if let Some(plugin) = plugin_of(target) {
+        fields.insert("plugin".into(), plugin.into());
+    }
+    fields.insert("message".into(), text.into());
+    // Writing to memory cannot fail.
+    let _always = writeln!(line, "{}", serde_json::Value::Object(fields));
+}
+
+fn plugin_of(target: &str) -> Option<&str> {
+    target.strip_prefix("plugin/")
+}
+
+/// Now, as RFC 3339 has it, in UTC.
+fn now() -> String {
+    let mut text = String::new();
+    // Writing to memory cannot fail.
+    let _always = SystemTime.format_time(&mut Writer::new(&mut text));
+    text
+}
+
+/// Now, as Go's log package has it, to the second, in UTC.
+pub(crate) fn local_time() -> String {
+    let now = now();
+    let seconds = now.split('.').next().unwrap_or(&now);
+    seconds.replace('-', "/").replace('T', " ")
+}
+
+/// The message of an event, then its other fields.
+#[derive(Default)]
+struct Text {
+    message: String,
+    fields: String,
+}
+
+impl Text {
+    fn finish(self) -> String {
+        self.message + &self.fields
+    }
+
+    fn add(&mut self, field: &Field, value: &dyn std::fmt::Display) {
+        // Writing to memory cannot fail.
+        let _always = match field.name() {
+            "message" => write!(self.message, "{value}"),
+            name => write!(self.fields, " {name}={value}"),
+        };
+    }
+}
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.add(field, &format_args!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add(field, &value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_have_the_form_that_scripts_know() {
+        let text = |label: &str, target: &str| {
+            let mut line = Vec::new();
+            write_text(&mut line, false, label, target, "text");
+            String::from_utf8(line).unwrap()
+        };
+        assert_eq!(text("INFO", "plugin/reload"), "[INFO] plugin/reload: text\n");
+        assert_eq!(text("WARNING", "dunlin_engine::reload"), "[WARNING] text\n");
+        assert_eq!(text("FATAL", "fatal"), "[FATAL] text\n");
+    }
+
+    #[test]
+    fn a_json_line_is_json_whatever_the_text_holds() {
+        let mut line = Vec::new();
+        write_json(&mut line, "ERROR", "plugin/errors", "a \"b\"\n\u{1b}[0m\0");
+        assert_eq!(line.iter().filter(|octet| **octet == b'\n').count(), 1);
+        let value: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!(value["message"], "a \"b\"\n\u{1b}[0m\0");
+        assert_eq!(value["plugin"], "errors");
+        assert_eq!(value["level"], "error");
+    }
+}
