@@ -44,13 +44,8 @@ impl Kind {
         if dnssec_ok && summary.signature_validity.is_some_and(outdated) {
             return Self::OtherError;
         }
-<<<<<<< HEAD
-        // BADVERS and its like: their low bits read NOERROR (RFC 6891 §6.1.3).
-        if summary.opt_ttl >> 24 != 0 {
-=======
         // The extension bits of an OPT make the rcode another one: BADVERS, BADCOOKIE and the like.
         if summary.opt_ttl.to_be_bytes()[0] != 0 {
->>>>>>> main
             return Self::OtherError;
         }
         Self::of_rcode(flags.rcode(), summary)
