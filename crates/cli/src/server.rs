@@ -31,6 +31,7 @@ pub(crate) fn serve(registry: Registry, flags: &Flags) -> ExitCode {
 }
 
 fn start(registry: Registry, flags: &Flags) -> anyhow::Result<u8> {
+    dunlin_engine::prepare_process();
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if !flags.hickory {
         builder.worker_threads(1);
