@@ -4,6 +4,7 @@
 //! ends before the name that they stand in; a name has at most 255 octets and 126 pointers.
 
 use std::fmt;
+use std::ops::Range;
 
 use super::HEADER_LEN;
 
@@ -72,6 +73,16 @@ pub fn skip(message: &[u8], mut at: usize) -> Option<usize> {
 /// `None` for a name that breaks RFC 1035 or the limits of RFC 9267.
 #[must_use]
 pub fn expand(message: &[u8], at: usize, into: &mut WireName) -> Option<usize> {
+    expand_where(message, at, into, |_| true)
+}
+
+/// As [`expand`], but `None` also if a pointer leads to octets that `may_be_name` denies.
+pub(super) fn expand_where(
+    message: &[u8],
+    at: usize,
+    into: &mut WireName,
+    may_be_name: impl Fn(Range<usize>) -> bool,
+) -> Option<usize> {
     into.len = 0;
     let mut position = at;
     let mut barrier = at;
@@ -84,7 +95,7 @@ pub fn expand(message: &[u8], at: usize, into: &mut WireName) -> Option<usize> {
         match length & 0xc0 {
             0x00 => {
                 let label_end = position + 1 + usize::from(length);
-                if label_end > limit {
+                if label_end > limit || (pointers > 0 && !may_be_name(position..label_end)) {
                     return None;
                 }
                 into.push(message.get(position..label_end)?)?;
@@ -100,6 +111,9 @@ pub fn expand(message: &[u8], at: usize, into: &mut WireName) -> Option<usize> {
                 pointers += 1;
                 let leads_back = target < barrier && target >= HEADER_LEN;
                 if !leads_back || position + 2 > limit || pointers > MAX_POINTERS {
+                    return None;
+                }
+                if pointers > 1 && !may_be_name(position..position + 2) {
                     return None;
                 }
                 limit = barrier;
