@@ -56,7 +56,7 @@ impl Summary {
     }
 
     /// Says that the TTLs of all records but OPT have become `ttl` seconds.
-    pub(crate) fn set_ttl(&mut self, ttl: u32) {
+    pub fn set_ttl(&mut self, ttl: u32) {
         let ttl = ttl_as_meant(ttl);
         self.min_ttl = self.min_ttl.map(|_| ttl);
         self.soa = self.soa.map(|(_, minimum)| (ttl, minimum));

@@ -98,6 +98,7 @@ impl Inner {
         errand: &Errand<'_>,
         leader: Leader<Outcome>,
     ) -> Result<Settled> {
+        let errand = &self.as_it_stands_now(errand);
         let result = result.and_then(|mut reply| {
             let is_silence = reply.is_silence();
             let verdict = if is_silence { None } else { Some(self.keep(&mut reply, errand)?) };
@@ -119,6 +120,14 @@ impl Inner {
                 Err(error)
             }
         }
+    }
+
+    /// A refresh that comes after the end of its entry is a miss like any other.
+    fn as_it_stands_now<'a>(&self, errand: &Errand<'a>) -> Errand<'a> {
+        let is_served = errand.purpose == Purpose::Refresh
+            && self.store.has_usable(&errand.key.as_key(), &self.config, Instant::now());
+        let purpose = if is_served { Purpose::Refresh } else { Purpose::Answer };
+        Errand { purpose, ..*errand }
     }
 
     /// Gives a reply its lifetime, and the store the reply.
@@ -143,7 +152,7 @@ impl Inner {
             let (bytes, summary) = reply.wire()?;
             self.store(side, bytes, summary, verdict.facts, errand);
         }
-        if is_refresh && (side.is_none() || !verdict.refreshes) {
+        if is_refresh && !verdict.refreshes {
             self.hold_off(errand.key);
         }
         Ok(verdict)

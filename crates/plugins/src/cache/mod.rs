@@ -9,6 +9,8 @@ mod metrics;
 mod outcome;
 mod parse;
 mod refresh;
+#[cfg(test)]
+mod scenes;
 mod setup;
 mod store;
 #[cfg(test)]

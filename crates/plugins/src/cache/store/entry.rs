@@ -174,7 +174,7 @@ impl Entry {
     /// The summary with this TTL.
     pub(in crate::cache) fn summary(&self, ttl: u32) -> Summary {
         let mut summary = self.summary.clone();
-        summary.min_ttl = summary.min_ttl.map(|_| ttl);
+        summary.set_ttl(ttl);
         summary
     }
 

@@ -125,7 +125,10 @@ impl Store {
         let half = shard.half(side);
         let entry = half.get_mut(key)?;
         let is_popular = match (&config.prefetch, age) {
-            (Some(prefetch), Age::Fresh(left)) => entry.count_hit(prefetch, left, now),
+            // A failure is left to end: it is remembered so that nobody asks sooner.
+            (Some(prefetch), Age::Fresh(left)) if !entry.facts().failure => {
+                entry.count_hit(prefetch, left, now)
+            }
             _ => false,
         };
         let wants_promotion = entry.wants_promotion(now);
@@ -135,6 +138,11 @@ impl Store {
             half.promote(key);
         }
         Some(taken)
+    }
+
+    /// Whether a look-up would find something.
+    pub(super) fn has_usable(&self, key: &Key<'_>, config: &Config, now: Instant) -> bool {
+        self.shard(key).is_some_and(|shard| shard.lock().choose(key, config, now).is_some())
     }
 
     /// Puts an entry in and makes room for it. Nothing happens if it alone is too large, or if it

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 /// rcode: `FAIL`, `FAIL-LOCAL`, `FAIL-REFUSED` (an error of the plugin), `SILENCE`, `STRAY` (an
 /// answer to another question). `after` makes it wait.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Upstream(Arc<Inner>);
+pub(in crate::cache) struct Upstream(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -31,17 +31,17 @@ struct Inner {
 struct Running(Arc<Inner>);
 
 impl Upstream {
-    pub(super) fn says(&self, script: &str) {
+    pub(in crate::cache) fn says(&self, script: &str) {
         script.clone_into(&mut self.0.script.lock());
     }
 
     /// How many queries came.
-    pub(super) fn asked(&self) -> usize {
+    pub(in crate::cache) fn asked(&self) -> usize {
         self.0.asked.load(Ordering::SeqCst)
     }
 
     /// How many queries were here at the same time, at most.
-    pub(super) fn most(&self) -> usize {
+    pub(in crate::cache) fn most(&self) -> usize {
         self.0.most.load(Ordering::SeqCst)
     }
 }

@@ -24,7 +24,7 @@ use crate::cache::ENTRY;
 
 /// Runs a file of scripts. Each begins with `== ITS NAME`, then `CF DIRECTIVE` (with `; ` for a
 /// line break); lines with `#` are remarks.
-pub(super) async fn play_all(text: &str) {
+pub(in crate::cache) async fn play_all(text: &str) {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     let text = lines.collect::<Vec<_>>().join("\n");
     for script in text.split("== ").skip(1) {
@@ -35,17 +35,17 @@ pub(super) async fn play_all(text: &str) {
 }
 
 /// A server block with a cache in front of a scripted upstream.
-pub(super) struct Scene {
-    pub(super) block: TestBlock,
-    pub(super) upstream: Upstream,
+pub(in crate::cache) struct Scene {
+    pub(in crate::cache) block: TestBlock,
+    pub(in crate::cache) upstream: Upstream,
 }
 
 impl Scene {
-    pub(super) async fn new(directive: &str) -> Self {
+    pub(in crate::cache) async fn new(directive: &str) -> Self {
         Self::with(".:53", directive, &Retain::default()).await
     }
 
-    pub(super) async fn with(keys: &str, directive: &str, retain: &Retain) -> Self {
+    pub(in crate::cache) async fn with(keys: &str, directive: &str, retain: &Retain) -> Self {
         let upstream = Upstream::default();
         let block = block_for(keys, &[ENTRY], &directive.replace("; ", "\n"), retain).unwrap();
         let mut block = block.before(upstream.clone());
@@ -54,7 +54,7 @@ impl Scene {
     }
 
     /// Runs the lines of a script; panics with the line that does not hold.
-    pub(super) async fn play(&mut self, row: &str, script: &str) {
+    pub(in crate::cache) async fn play(&mut self, row: &str, script: &str) {
         for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (word, rest) = line.split_once(' ').unwrap();
             match word {
@@ -92,7 +92,7 @@ impl Scene {
     }
 
     /// The sum of a metric over all its series, perhaps of one type only.
-    pub(super) fn value(&self, name: &str, kind: Option<&str>) -> u64 {
+    pub(in crate::cache) fn value(&self, name: &str, kind: Option<&str>) -> u64 {
         let page = self.block.metrics().page();
         let name = format!("coredns_cache_{name}{{");
         let kind = kind.map(|kind| format!("type=\"{kind}\""));
@@ -103,14 +103,14 @@ impl Scene {
 }
 
 /// Lets background tasks run until they wait for time to pass.
-pub(super) async fn settle() {
+pub(in crate::cache) async fn settle() {
     for _ in 0..20 {
         tokio::task::yield_now().await;
     }
 }
 
 /// A query from its words.
-pub(super) fn question(words: &str) -> TestQuery {
+pub(in crate::cache) fn question(words: &str) -> TestQuery {
     let mut words = words.split(' ');
     let name = words.next().unwrap();
     let qtype = match words.next().unwrap() {
@@ -138,7 +138,7 @@ pub(super) fn question(words: &str) -> TestQuery {
 
 /// A reply in short: rcode, flags that are set (`-rd` if that is not), the TTL of each record,
 /// the code of an extended error. `opt` if there is an OPT. An error is `ERR` and its rcode.
-pub(super) fn show(reply: Result<Reply>) -> String {
+pub(in crate::cache) fn show(reply: Result<Reply>) -> String {
     let mut reply = match reply {
         Ok(reply) if reply.is_silence() => return "silence".into(),
         Ok(reply) => reply,

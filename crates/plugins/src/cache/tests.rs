@@ -1,21 +1,21 @@
-//! The acceptance rows of the specification: `rows.txt` holds them in their order, here are those
+//! The acceptance rows of the specification: `scenes/rows.txt` holds them in their order, here are those
 //! that a script cannot tell. `D` in a name marks a row that Dunlin decides otherwise than CoreDNS
 //! HEAD.
 
 use dunlin_core::directive::Retain;
 
-use super::script::{Scene, play_all, question, settle, show};
+use super::scenes::{Scene, play_all, question, settle, show};
 
 const CACHE: &str = "cache";
 
 #[tokio::test(start_paused = true)]
 async fn the_rows_of_the_specification_hold() {
-    play_all(include_str!("rows.txt")).await;
+    play_all(include_str!("scenes/rows.txt")).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn dunlins_own_decisions_hold() {
-    play_all(include_str!("policy.txt")).await;
+    play_all(include_str!("scenes/policy.txt")).await;
 }
 
 /// D: with a compressed owner the records follow the question's spelling, the client's; CoreDNS
