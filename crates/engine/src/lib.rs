@@ -15,6 +15,8 @@ mod reload;
 mod serve;
 mod signals;
 mod table;
+#[cfg(test)]
+mod testing;
 mod texts;
 mod workers;
 
