@@ -133,11 +133,28 @@ impl ExchangeError {
         }
     }
 
-    /// Whether the upstream itself is in doubt, so that a probe should tell. An unusable reply or
-    /// our own limit says nothing about that.
+    /// Whether the upstream itself is in doubt, so that a probe should tell. An unusable reply, our
+    /// own limits and a lack of sockets say nothing about that.
     #[must_use]
     pub fn blames_upstream(&self) -> bool {
-        !matches!(self, Self::Busy { .. } | Self::Unusable { .. })
+        use io::ErrorKind::{
+            ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkDown,
+            NetworkUnreachable, TimedOut,
+        };
+        match self {
+            Self::Busy { .. } | Self::Unusable { .. } => false,
+            Self::Dial { cause: Cause::Io(kind, _), .. } => matches!(
+                kind,
+                ConnectionAborted
+                    | ConnectionRefused
+                    | ConnectionReset
+                    | HostUnreachable
+                    | NetworkDown
+                    | NetworkUnreachable
+                    | TimedOut
+            ),
+            _ => true,
+        }
     }
 
     /// Whether the peer hung up.
@@ -215,5 +232,23 @@ impl Failure {
                 ExtendedError::new(ExtendedError::NO_REACHABLE_AUTHORITY, "alias loop")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lack_of_descriptors_is_not_the_upstreams_fault() {
+        let dial = |number| {
+            let cause = Cause::of(&io::Error::from_raw_os_error(number), "connect");
+            let remote = "192.0.2.1:53".parse().unwrap();
+            ExchangeError::Dial { network: "tcp", remote, cause }
+        };
+        let (too_many_files, refused) = (24, 111);
+        assert!(!dial(too_many_files).blames_upstream());
+        assert!(dial(refused).blames_upstream());
+        assert_eq!(dial(refused).to_string(), "dial tcp 192.0.2.1:53: connect: connection refused");
     }
 }

@@ -105,5 +105,5 @@ fn read_file(path: &Path) -> Option<io::Result<String>> {
     if path.is_dir() || !path.exists() {
         return None;
     }
-    Some(std::fs::read_to_string(path))
+    Some(std::fs::read(path).map(|octets| String::from_utf8_lossy(&octets).into_owned()))
 }

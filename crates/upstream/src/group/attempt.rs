@@ -95,6 +95,7 @@ pub(super) async fn attempt<E: Exchange>(
                 last_error = Some(*error);
             }
             Err(error @ ExchangeError::Flooded { .. }) => {
+                upstream.tell_of_flood();
                 via = Via::Stream;
                 last_error = Some(error);
             }

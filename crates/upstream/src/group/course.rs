@@ -187,16 +187,16 @@ impl<'a, E: Exchange> Course<'a, E> {
             self.unhedged = true;
             return None;
         }
-        if let Some(upstream) = self.upstream(silent) {
-            upstream.metrics.hedged();
-        }
+        let upstream = self.upstream(silent)?;
+        upstream.metrics.hedged();
         if let Some(other) = self.candidate(|index| !race.contains(index)) {
             self.launched(other);
             return Some((other, via));
         }
         // Nobody else is there: the same one from another port, or on another connection, once.
         self.unhedged = true;
-        let via = if via == Via::Udp { via } else { Via::FreshStream };
+        let over_udp = via == Via::Udp && !upstream.exchange.needs_stream();
+        let via = if over_udp { via } else { Via::FreshStream };
         Some((silent, via))
     }
 

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use dunlin_core::metrics::Counter;
 use dunlin_core::tasks::Tasks;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::ask::Ask;
@@ -123,8 +124,12 @@ pub struct Upstream<E> {
     /// Its numbers.
     pub metrics: Arc<UpstreamMetrics>,
     in_flight: AtomicUsize,
+    /// When an operator was last told that somebody is guessing at responses.
+    flood_told: Mutex<Option<Instant>>,
 }
 
+/// Between two log lines about guesses (security.md FW-21).
+const FLOOD_LOG_INTERVAL: Duration = Duration::from_secs(60);
 /// Questions at one upstream at a time (security.md RL-13).
 const MAX_IN_FLIGHT: usize = 4096;
 
@@ -133,7 +138,21 @@ impl<E: Exchange> Upstream<E> {
     #[must_use]
     pub fn new(name: String, exchange: E, metrics: Arc<UpstreamMetrics>) -> Self {
         let in_flight = AtomicUsize::new(0);
-        Self { name, exchange, health: Health::default(), metrics, in_flight }
+        let flood_told = Mutex::new(None);
+        Self { name, exchange, health: Health::default(), metrics, in_flight, flood_told }
+    }
+
+    /// A question moved to TCP because too many datagrams were not its response.
+    fn tell_of_flood(&self) {
+        let now = Instant::now();
+        let mut told = self.flood_told.lock();
+        if told.is_none_or(|told| now.saturating_duration_since(told) >= FLOOD_LOG_INTERVAL) {
+            *told = Some(now);
+            tracing::warn!(
+                target: "plugin/forward",
+                "Many wrong replies from {}: asking over TCP instead", self.name
+            );
+        }
     }
 }
 

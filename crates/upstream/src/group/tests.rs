@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::error::{Cause, Failure};
 use crate::tests::{
-    Play, Scripted, answer, ask, ask_with_opt, good, group_of, read_error, reply, with_rcode,
+    Play, Scripted, answer, ask, ask_with_opt, good, group_of, pass, read_error, reply, with_rcode,
 };
 
 fn settings() -> Settings {
@@ -265,11 +265,11 @@ async fn f24_one_question_too_many_is_refused() {
 async fn probes_begin_after_a_failure_and_end_with_the_first_response() {
     let (group, broken, metrics) = group_of(settings(), vec![Scripted::always(Play::Refuse)]);
     let upstream = &group.upstreams()[0];
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    pass(Duration::from_secs(60)).await;
     assert!(upstream.exchange.probes.lock().is_empty(), "nothing is probed at start");
     // F15, F55: silent probes come every interval + 1 s.
     assert!(group.ask(&ask("a.test"), false).await.result.is_err());
-    tokio::time::sleep(ms(4600)).await;
+    pass(ms(4600)).await;
     let probes = upstream.exchange.probes.lock().clone();
     let spacing: Vec<_> = probes.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert_eq!(spacing, [1500, 1500, 1500]);
@@ -280,10 +280,10 @@ async fn probes_begin_after_a_failure_and_end_with_the_first_response() {
     assert_eq!(broken.value(), 1);
     // F34: back after at most one interval.
     upstream.exchange.set_probe(Play::Good(0));
-    tokio::time::sleep(ms(1600)).await;
+    pass(ms(1600)).await;
     assert!(!upstream.health.is_down(2));
     let count = upstream.exchange.probes.lock().len();
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    pass(Duration::from_secs(60)).await;
     assert_eq!(upstream.exchange.probes.lock().len(), count, "the loop has ended");
     let failures = "coredns_proxy_healthcheck_failures_total";
     assert!(metrics.page().lines().any(|line| line.starts_with(failures) && line.ends_with(" 4")));
@@ -294,7 +294,7 @@ async fn f16_failfast_gives_up_when_all_are_down() {
     let failfast = Settings { failfast: true, max_fails: 1, ..settings() };
     let (group, broken, _) = group_of(failfast, vec![Scripted::always(Play::Refuse)]);
     assert!(group.ask(&ask("a.test"), false).await.result.is_err());
-    tokio::time::sleep(Duration::from_secs(10)).await;
+    pass(Duration::from_secs(10)).await;
     let failure = group.ask(&ask("a.test"), false).await.result.unwrap_err();
     assert_eq!(failure.to_string(), "no healthy proxies");
     assert_eq!(broken.value(), 1);
@@ -305,7 +305,7 @@ async fn no_probes_with_max_fails_0() {
     let never = Settings { max_fails: 0, ..settings() };
     let (group, ..) = group_of(never, vec![Scripted::always(Play::Refuse)]);
     assert!(group.ask(&ask("a.test"), false).await.result.is_err());
-    tokio::time::sleep(Duration::from_secs(10)).await;
+    pass(Duration::from_secs(10)).await;
     assert!(group.upstreams()[0].exchange.probes.lock().is_empty());
 }
 
@@ -320,7 +320,7 @@ async fn fw_30_one_silent_name_does_not_spoil_the_upstream() {
     for _ in 0..10 {
         let (silent, healthy) = (ask("drop.test"), ask("a.test"));
         let (dropped, answered) = tokio::join!(group.ask(&silent, false), async {
-            tokio::time::sleep(ms(100)).await;
+            pass(ms(100)).await;
             group.ask(&healthy, false).await
         });
         assert!(dropped.result.is_err());
@@ -352,7 +352,7 @@ async fn p_05_an_upstream_that_falls_silent_hurts_few_queries() {
             let outcome = group.ask(&ask(&format!("n{round}.test")), false).await;
             (outcome.result.is_ok(), started.elapsed())
         }));
-        tokio::time::sleep(ms(10)).await;
+        pass(ms(10)).await;
     }
     for task in running {
         let (answered, took) = task.await.unwrap();
@@ -365,7 +365,7 @@ async fn p_05_an_upstream_that_falls_silent_hurts_few_queries() {
     // Back again: it gets its share.
     silent.store(false, Relaxed);
     group.upstreams()[0].exchange.set_probe(Play::Good(1));
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    pass(Duration::from_secs(2)).await;
     let asked_before = group.upstreams()[0].exchange.times().len();
     for round in 0..100 {
         assert!(group.ask(&ask(&format!("back{round}.test")), false).await.result.is_ok());

@@ -14,7 +14,7 @@ use super::connection::State;
 use super::driver::drive;
 use super::*;
 use crate::metrics::ProxyMetrics;
-use crate::tests::{ask, good};
+use crate::tests::{ask, good, pass};
 
 type Waiting = oneshot::Receiver<Result<Buffer, ExchangeError>>;
 
@@ -138,7 +138,7 @@ async fn expire_0_waits_for_responses_and_does_not_spin() {
     let (order, response) = order("a.test");
     orders.try_send(order).unwrap();
     let query = read_query(&mut peer).await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    pass(Duration::from_secs(1)).await;
     write_message(&mut peer, &response_to(&query)).await;
     assert!(response.await.unwrap().is_ok());
     orders.closed().await;

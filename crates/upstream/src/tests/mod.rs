@@ -32,6 +32,16 @@ pub(crate) fn ask_with_opt(name: &str) -> Ask {
     Ask::new(message).unwrap()
 }
 
+/// Lets the paused clock go on for this time; whoever has a timer in between gets his turn.
+pub(crate) async fn pass(time: Duration) {
+    pass_until(Instant::now() + time).await;
+}
+
+/// Lets the paused clock go on up to this point.
+pub(crate) async fn pass_until(then: Instant) {
+    let _always = tokio::time::timeout_at(then, std::future::pending::<()>()).await;
+}
+
 /// The bytes of a response: header and question of the query with QR and RA.
 pub(crate) fn reply(ask: &Ask) -> Vec<u8> {
     let mut bytes = ask.as_bytes()[..ask.question_end()].to_vec();
@@ -142,16 +152,16 @@ impl Exchange for Scripted {
         };
         let bytes = match play {
             Play::Silence => {
-                tokio::time::sleep_until(until).await;
+                pass_until(until).await;
                 return Err(read_error(Cause::Timeout));
             }
             Play::Good(delay) => {
                 let answered = Instant::now() + Duration::from_millis(delay);
                 if answered > until {
-                    tokio::time::sleep_until(until).await;
+                    pass_until(until).await;
                     return Err(read_error(Cause::Timeout));
                 }
-                tokio::time::sleep_until(answered).await;
+                pass_until(answered).await;
                 good(ask)
             }
             Play::Rcode(rcode) => with_rcode(reply(ask), rcode),
@@ -166,7 +176,7 @@ impl Exchange for Scripted {
         self.probes.lock().push(self.now());
         let play = self.probe.lock().clone();
         if let Play::Silence = play {
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            pass(Duration::from_secs(1)).await;
             return Err(read_error(Cause::Timeout));
         }
         if let Play::Refuse = play { Err(refused()) } else { Ok(()) }
