@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dunlin_core::classify::Kind;
+use dunlin_core::gate::QUERY;
 use dunlin_core::wire::{Flags, HEADER_LEN, Summary};
 use dunlin_core::{Query, Reply, Result};
 
@@ -44,7 +45,10 @@ impl Outcome {
     }
 
     fn bare(query: &Query, rcode: u16) -> Self {
-        let kept = Flags::OPCODE | Flags::RD | Flags::CD;
+        let kept = match query.flags().opcode() {
+            QUERY => Flags::OPCODE | Flags::RD | Flags::CD,
+            _ => Flags::OPCODE,
+        };
         let header = Flags(query.flags().0 & kept | Flags::QR);
         let flags = header.with_rcode(rcode.to_be_bytes()[1]);
         Self { rcode, flags, size: HEADER_LEN + query.question().len() }

@@ -19,7 +19,7 @@ const MAX_LINE_LEN: usize = 4096;
 pub(super) fn append(style: Style, format: &Format, event: &Event<'_>, out: &mut Vec<u8>) {
     match style.format {
         Form::Text => append_text(style, format, event, out),
-        Form::Json => append_object(style, format, event, out),
+        Form::Json => append_object(format, event, out),
     }
 }
 
@@ -36,16 +36,14 @@ fn append_text(style: Style, format: &Format, event: &Event<'_>, out: &mut Vec<u
     out.push(b'\n');
 }
 
-/// The same as an object: the text under `msg`, and every field with its type, under the names
-/// that CoreDNS gives them. `rcode` is null if nothing was sent.
-fn append_object(style: Style, format: &Format, event: &Event<'_>, out: &mut Vec<u8>) {
+/// The same as an object: the time, the text under `msg`, and every field with its type, under the
+/// names that CoreDNS gives them. `rcode` is null if nothing was sent.
+fn append_object(format: &Format, event: &Event<'_>, out: &mut Vec<u8>) {
     let mut text = Buffer::new();
     format.append(event, &mut text);
     cut(&mut text, MAX_LINE_LEN / 4);
     let mut object = Object { out, is_empty: true };
-    if style.time {
-        object.string("time", |out| timestamp::append(out, SystemTime::now()));
-    }
+    object.string("time", |out| timestamp::append(out, SystemTime::now()));
     object.string("level", |out| out.extend_from_slice(b"INFO"));
     object.raw("msg", |out| append_quoted(out, &text));
     append_query(&mut object, event);
@@ -128,4 +126,143 @@ fn append_quoted(out: &mut Vec<u8>, text: &[u8]) {
         }
     }
     out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use dunlin_core::query::Source;
+    use dunlin_core::rr::RecordType;
+    use dunlin_core::testing::{TestQuery, query as ask};
+    use dunlin_core::wire::{HEADER_LEN, WireName};
+    use dunlin_core::{Query, Reply, gate};
+
+    use super::super::event::Outcome;
+    use super::*;
+
+    fn question(name: &str) -> TestQuery {
+        ask(name, RecordType::A)
+    }
+
+    fn render(style: Style, format: &str, query: &Query) -> String {
+        let reply = match query.qname() {
+            b"\x06silent\x00" => Reply::silence(),
+            _ => query.reply(),
+        };
+        let mut result = Ok(reply);
+        let outcome = Outcome::of(query, &mut result);
+        let event = Event { query, outcome, duration: Duration::from_micros(1500) };
+        let mut out = b"before\n".to_vec();
+        append(style, &Format::compile(format), &event, &mut out);
+        let line = String::from_utf8(out).expect("UTF-8");
+        let line = line.strip_prefix("before\n").unwrap();
+        assert!(
+            line.ends_with('\n') && line.matches('\n').count() == 1 && line.len() <= 4096,
+            "{line}"
+        );
+        line.trim_end().to_owned()
+    }
+
+    const JSON: Style = Style { format: Form::Json, time: false };
+
+    #[test]
+    fn json_has_every_field_with_its_type() {
+        let found = render(JSON, "{name} \"{type}\" {x}", &question("a.test.").edns(1400).build());
+        let expected = [
+            r#"","level":"INFO","msg":"a.test. \"A\" {x}","client_ip":"127.0.0.1","client_port":40000,"#,
+            r#""server_ip":"127.0.0.1","proto":"udp","id":4660,"opcode":0,"qname":"a.test.","#,
+            r#""qclass":"IN","qtype":"A","request_size":35,"do":false,"bufsize":1400,"#,
+            r#""rcode":"NOERROR","rflags":"qr,rd","response_size":24,"duration_seconds":0.0015}"#,
+        ];
+        let (time, rest) = found.split_at(33);
+        assert!(time.starts_with(r#"{"time":"20"#) && time.ends_with('Z'), "{found}");
+        assert_eq!(rest, expected.concat());
+        let silent = render(JSON, "x", &question("silent.").from("[2001:db8::1]:1053").build());
+        assert!(silent.contains(r#""client_ip":"2001:db8::1""#), "{silent}");
+        assert!(
+            silent.ends_with(r#""bufsize":512,"rcode":null,"duration_seconds":0.0015}"#),
+            "{silent}"
+        );
+    }
+
+    /// A query for a name that has no text form to write down.
+    fn query_for(labels: &[Vec<u8>]) -> Query {
+        let mut bytes = question(".").to_bytes();
+        let rest = bytes.split_off(HEADER_LEN);
+        for label in labels {
+            bytes.push(label.len().try_into().unwrap());
+            bytes.extend_from_slice(label);
+        }
+        bytes.extend_from_slice(&rest);
+        let example = question(".").build();
+        let mut name = WireName::new();
+        let (client, transport) = (example.client(), example.transport());
+        let view = gate::accept(&bytes, client, transport, gate::Opcodes::default(), &mut name);
+        let (local, received) = (example.local(), example.received());
+        let source = Source { client, local, transport, received };
+        Query::new(Buffer::from(bytes), view.unwrap(), &name, source)
+    }
+
+    #[test]
+    fn any_name_gives_one_short_valid_line() {
+        let labels: Vec<Vec<u8>> = vec![
+            b"\"\\\n\r\0\x1b[31m".to_vec(),
+            vec![0xff; 63],
+            vec![0x80, 0xc3, 0x28],
+            b"a.b c".to_vec(),
+        ];
+        let longest = vec![vec![0xff; 63], vec![b'\\'; 63], vec![0; 63], vec![b'"'; 61]];
+        let names = labels.into_iter().map(|label| vec![label]).chain([longest]);
+        for labels in names {
+            let query = query_for(&labels);
+            for style in [JSON, Style::default()] {
+                let line = render(style, &"{name}".repeat(5), &query);
+                assert!(line.chars().all(|letter| ('\x20'..='\x7e').contains(&letter)), "{line:?}");
+                if style.format == Form::Json {
+                    assert!(is_json_object(&line), "{line}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_time_stands_in_front_if_asked_for() {
+        let text =
+            render(Style { time: true, ..Style::default() }, "{name}", &question("a").build());
+        let (time, rest) = text.split_at(24);
+        assert!(time.starts_with("20") && time.ends_with('Z'), "{text}");
+        assert_eq!(rest, " [INFO] a.");
+    }
+
+    /// Balanced quotes with known escapes only, and no brace inside but in strings.
+    fn is_json_object(line: &str) -> bool {
+        let mut letters = line.chars();
+        let mut outside = String::new();
+        while let Some(letter) = letters.next() {
+            if letter != '"' {
+                outside.push(letter);
+                continue;
+            }
+            loop {
+                match letters.next() {
+                    Some('"') => break,
+                    Some('\\') => match letters.next() {
+                        Some('"' | '\\') => {}
+                        Some('u') => {
+                            if !(0..4)
+                                .all(|_| letters.next().is_some_and(|l| l.is_ascii_hexdigit()))
+                            {
+                                return false;
+                            }
+                        }
+                        _ => return false,
+                    },
+                    Some(letter) if letter >= ' ' => {}
+                    _ => return false,
+                }
+            }
+        }
+        outside.starts_with('{') && outside.ends_with('}') && outside.matches('{').count() == 1
+    }
 }
