@@ -44,6 +44,10 @@ impl Kind {
         if dnssec_ok && summary.signature_validity.is_some_and(outdated) {
             return Self::OtherError;
         }
+        // BADVERS and its like: their low bits read NOERROR (RFC 6891 §6.1.3).
+        if summary.opt_ttl >> 24 != 0 {
+            return Self::OtherError;
+        }
         Self::of_rcode(flags.rcode(), summary)
     }
 

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bind;
+pub mod cache;
 pub mod debug;
 pub mod errors;
 pub mod health;
@@ -33,6 +34,7 @@ pub fn registry() -> Registry {
         prometheus::ENTRY,
         errors::ENTRY,
         log::ENTRY,
+        cache::ENTRY,
         whoami::ENTRY,
     ])
 }
@@ -50,4 +52,3 @@ mod tests {
         assert!(names.iter().map(place).is_sorted(), "{names:?}");
         assert!(names.iter().all(|name| place(name).is_some()), "{names:?}");
     }
-}
