@@ -1,1 +1,38 @@
-//! x
+//! Asking other DNS servers: one exchange, its transports and connections, and groups of servers
+//! with health, choice and patience.
+//!
+//! It takes plain configuration structs and the bytes of queries, and passes the bytes of responses
+//! on; it knows no Corefile, and decodes nothing on the way. [`Group::ask`] is the way in.
+//!
+//! | concept | place |
+//! |---|---|
+//! | what goes out, and which response belongs to it | [`ask`] |
+//! | is the response fit to be passed on | [`response`] |
+//! | whom to ask, when to ask somebody else | [`group`], `policy`, `hedge`, [`health`] |
+//! | sockets and connections | [`remote`], `udp`, [`stream`], [`tls`] |
+#![forbid(unsafe_code)]
+
+pub mod address;
+pub mod ask;
+pub mod error;
+pub mod group;
+pub mod health;
+mod hedge;
+pub mod metrics;
+pub mod policy;
+pub mod remote;
+pub mod response;
+pub mod stream;
+#[cfg(test)]
+mod testing;
+pub mod tls;
+mod udp;
+
+pub use self::address::{Scheme, Server, Target, TargetError};
+pub use self::ask::Ask;
+pub use self::error::{ExchangeError, Failure};
+pub use self::group::{Group, Outcome, Settings, TransportRule, Upstream};
+pub use self::policy::Policy;
+pub use self::remote::{Probe, Remote, RemoteConfig};
+pub use self::response::Response;
+pub use self::stream::StreamLimits;
