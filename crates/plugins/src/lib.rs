@@ -52,3 +52,4 @@ mod tests {
         assert!(names.iter().map(place).is_sorted(), "{names:?}");
         assert!(names.iter().all(|name| place(name).is_some()), "{names:?}");
     }
+}
