@@ -165,3 +165,127 @@ impl fmt::Debug for Serving<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hickory_proto::op::ResponseCode;
+    use hickory_proto::rr::RecordType;
+
+    use super::*;
+    use crate::testing::{Stub, query, stub};
+
+    /// What a link does with the rest of its chain.
+    #[derive(Clone, Copy)]
+    enum Does {
+        Answers,
+        HandsOn,
+        EditsTheReply,
+        ReplacesTheReply,
+        AsksTwice,
+        RunsTheRestDetached,
+    }
+
+    struct Link(&'static str, Does);
+
+    #[async_trait]
+    impl Plugin for Link {
+        fn name(&self) -> &'static str {
+            self.0
+        }
+
+        async fn serve(&self, query: &mut Query, next: Next<'_>) -> Result<Reply> {
+            match self.1 {
+                Does::Answers => Ok(query.reply()),
+                Does::HandsOn => next.run(query).await,
+                Does::EditsTheReply => {
+                    next.run(query).await.map(|reply| reply.with_rcode(ResponseCode::Refused))
+                }
+                Does::ReplacesTheReply => {
+                    next.run(query).await?;
+                    Ok(query.error(ResponseCode::NXDomain))
+                }
+                Does::AsksTwice => {
+                    next.run(query).await?;
+                    next.run(query).await
+                }
+                Does::RunsTheRestDetached => {
+                    let (rest, mut later) = (next.detach(), query.duplicate());
+                    tokio::spawn(async move { rest.run(&mut later).await }).await.unwrap()
+                }
+            }
+        }
+    }
+
+    fn chain(links: &[(&'static str, Does)], last: Option<&Stub>) -> Arc<Chain> {
+        let mut plugins: Vec<Box<dyn Plugin>> = Vec::new();
+        plugins.extend(links.iter().map(|&(name, does)| Box::new(Link(name, does)) as _));
+        plugins.extend(last.map(|stub| Box::new(stub.clone()) as _));
+        Chain::new(plugins)
+    }
+
+    async fn ask(chain: &Arc<Chain>) -> Result<Reply> {
+        chain.run(&mut query("example.org", RecordType::A).build()).await
+    }
+
+    #[tokio::test]
+    async fn the_author_is_the_innermost_plugin_that_made_the_reply() {
+        let table: [(&[_], _, _); 5] = [
+            (&[("a", Does::Answers), ("b", Does::Answers)], "a", ResponseCode::NoError),
+            (&[("a", Does::HandsOn), ("b", Does::Answers)], "b", ResponseCode::NoError),
+            (&[("a", Does::EditsTheReply), ("b", Does::Answers)], "b", ResponseCode::Refused),
+            (&[("a", Does::ReplacesTheReply), ("b", Does::Answers)], "a", ResponseCode::NXDomain),
+            (
+                &[("a", Does::HandsOn), ("b", Does::RunsTheRestDetached), ("c", Does::Answers)],
+                "c",
+                ResponseCode::NoError,
+            ),
+        ];
+        for (links, author, rcode) in table {
+            let reply = ask(&chain(links, None)).await.unwrap();
+            assert_eq!((reply.author(), reply.rcode()), (Some(author), rcode));
+        }
+    }
+
+    #[tokio::test]
+    async fn falling_off_the_end_names_the_last_plugin() {
+        let table: [(&[_], _); 3] = [
+            (&[], "plugin/: no next plugin found"),
+            (&[("a", Does::HandsOn)], "plugin/a: no next plugin found"),
+            (
+                &[("a", Does::HandsOn), ("b", Does::RunsTheRestDetached)],
+                "plugin/b: no next plugin found",
+            ),
+        ];
+        for (links, text) in table {
+            let error = ask(&chain(links, None)).await.unwrap_err();
+            assert_eq!((error.to_string().as_str(), error.rcode()), (text, ResponseCode::ServFail));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_rest_can_be_run_twice() {
+        let last = stub(|query| Box::pin(async move { Ok(query.reply()) }));
+        let links = [("a", Does::AsksTwice), ("b", Does::AsksTwice)];
+        let reply = ask(&chain(&links, Some(&last))).await.unwrap();
+        assert_eq!((last.asked(), reply.author()), (4, Some("stub")));
+    }
+
+    #[tokio::test]
+    async fn a_detached_rest_keeps_its_chain_alive_and_starts_where_it_was_taken() {
+        let last = stub(|query| Box::pin(async move { Ok(query.reply()) }));
+        let chain = chain(&[("a", Does::Answers), ("b", Does::HandsOn)], Some(&last));
+        let rest = Next { chain: &chain, index: 1 }.detach();
+        drop(chain);
+        let reply = rest.run(&mut query(".", RecordType::NS).build()).await.unwrap();
+        assert_eq!((last.asked(), reply.author()), (1, Some("stub")));
+    }
+
+    #[test]
+    fn the_next_plugin_has_a_name() {
+        let chain = chain(&[("a", Does::Answers), ("b", Does::Answers)], None);
+        let names = [0, 1, 2].map(|index| Next { chain: &chain, index }.name());
+        assert_eq!(names, [Some("a"), Some("b"), None]);
+        assert_eq!(chain.names().collect::<Vec<_>>(), ["a", "b"]);
+        assert!(!chain.is_empty());
+    }
+}

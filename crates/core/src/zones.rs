@@ -25,7 +25,7 @@ impl Zone {
     pub fn new(text: &str) -> Result<Self, NotAName> {
         let wire = wire_form(text).ok_or_else(|| NotAName(text.to_owned()))?;
         let mut text = text.to_ascii_lowercase();
-        if !text.ends_with('.') || text.ends_with("\\.") {
+        if !is_fully_qualified(&text) {
             text.push('.');
         }
         Ok(Self { text, wire: wire.into() })
@@ -55,6 +55,12 @@ impl Zone {
         let Some(lead) = name.len().checked_sub(self.wire.len()) else { return false };
         name.get(lead..) == Some(&self.wire) && is_label_start(name, lead)
     }
+}
+
+/// Whether the text ends in a dot that no backslash makes part of a label.
+fn is_fully_qualified(text: &str) -> bool {
+    let Some(rest) = text.strip_suffix('.') else { return false };
+    rest.bytes().rev().take_while(|octet| *octet == b'\\').count() % 2 == 0
 }
 
 fn is_label_start(name: &[u8], offset: usize) -> bool {
@@ -197,7 +203,11 @@ pub fn wire_name(name: &str) -> Result<WireName, NotAName> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::wire::Presentation;
 
     #[test]
     fn zones_contain_names_label_by_label() {
@@ -239,5 +249,71 @@ mod tests {
         assert_eq!(of("a.example.org"), Some("example.org.".into()));
         assert_eq!(of("xexample.org"), Some("org.".into()));
         assert_eq!(of("test"), Some(".".into()));
+    }
+    #[test]
+    fn what_a_zone_prints_is_the_zone() {
+        for text in [".", "a", "A.b.", r"a\.", r"a\\.", r"a\\\.", r"\.", r"\046\\.b"] {
+            let zone = Zone::new(text).unwrap();
+            assert_eq!(Zone::new(zone.as_str()).unwrap(), zone, "{text}");
+        }
+        assert!(Zone::new(r"a\").is_err());
+        assert_eq!(Zone::new(r"a\\.").unwrap().as_str(), r"a\\.");
+        assert_eq!(Zone::new(r"a\.").unwrap().as_str(), r"a\..");
+    }
+
+    fn labels() -> impl Strategy<Value = Vec<Vec<u8>>> {
+        let label =
+            prop::sample::select(vec![&b"a"[..], b"b", b"\x01a", b"a.b", b"\\", b"\xff\x00"]);
+        vec(label.prop_map(<[u8]>::to_vec), 0..5)
+    }
+
+    fn wire(labels: &[Vec<u8>]) -> Vec<u8> {
+        let length = |label: &Vec<u8>| u8::try_from(label.len()).unwrap();
+        let mut wire: Vec<u8> =
+            labels.iter().flat_map(|label| [&[length(label)][..], label].concat()).collect();
+        wire.push(0);
+        wire
+    }
+
+    fn zone(labels: &[Vec<u8>]) -> Zone {
+        Zone::new(&Presentation(&wire(labels)).to_string()).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_reads_as_it_prints(labels in vec(vec(any::<u8>(), 1..64), 0..4)) {
+            let wire = wire(&labels);
+            let text = Presentation(&wire).to_string();
+            let zone = Zone::new(&text).unwrap();
+            prop_assert_eq!(zone.as_wire(), wire.to_ascii_lowercase());
+            let name = wire_name(&text).unwrap();
+            prop_assert_eq!(name.as_bytes(), wire.to_ascii_lowercase());
+            let without_dot = text.strip_suffix('.').filter(|text| !text.is_empty());
+            if let Some(text) = without_dot {
+                prop_assert_eq!(Zone::new(text).unwrap(), zone.clone());
+            }
+        }
+
+        #[test]
+        fn any_text_is_a_zone_or_an_error(text in any::<String>()) {
+            if let Ok(zone) = Zone::new(&text) {
+                prop_assert!(zone.as_wire().len() <= 255 && zone.as_wire().ends_with(&[0]));
+                let again = Zone::new(zone.as_str()).unwrap();
+                prop_assert_eq!(again.as_wire(), zone.as_wire());
+            }
+            prop_assert_eq!(Zone::new(&text).is_ok(), wire_name(&text).is_ok());
+        }
+
+        #[test]
+        fn the_longest_zone_is_the_one_with_most_labels_in_common(
+            list in vec(labels(), 0..6),
+            name in labels(),
+        ) {
+            let zones = Zones::new(list.iter().map(|labels| zone(labels)).collect());
+            let naive = list.iter().filter(|zone| name.ends_with(zone)).max_by_key(|zone| zone.len());
+            let found = zones.longest(&wire(&name)).map(Zone::as_wire);
+            let expected = naive.map(|labels| wire(labels));
+            prop_assert_eq!(found, expected.as_deref());
+        }
     }
 }

@@ -214,6 +214,7 @@ fn check_accepted(bytes: &[u8], view: &View, transport: Transport) {
     let again = accept_over(Transport::Tcp, &out).unwrap();
     assert_eq!(query_of(&out, again, Transport::Tcp).question(), query.question());
     assert_eq!(query.name().to_bytes().unwrap(), query.qname_as_sent());
+    assert_eq!(query.reply().wire().unwrap().0[HEADER_LEN..], *query.question());
 }
 
 fn query_of(bytes: &[u8], view: View, transport: Transport) -> Query {

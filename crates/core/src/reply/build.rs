@@ -5,7 +5,7 @@ use hickory_proto::rr::{DNSClass, Name, RData, Record};
 
 use super::{Body, Reply};
 use crate::query::Query;
-use crate::wire::Flags;
+use crate::wire::{Flags, write_u32};
 
 impl Reply {
     /// An empty NOERROR reply to `query`: ID, opcode, RD, CD and question from it (RFC 1035
@@ -28,8 +28,15 @@ impl Reply {
         match &mut self.body {
             Body::Message(message) => message.metadata.response_code = rcode,
             Body::Wire(bytes) => {
-                let flags = Flags::of(bytes).with_rcode(rcode.low());
-                flags.store(bytes);
+                Flags::of(bytes).with_rcode(rcode.low()).store(bytes);
+                // The upper bits stand first in the TTL of an OPT, behind owner, type and class.
+                if let Some(summary) = &mut self.summary
+                    && let Some(opt) = &summary.opt
+                {
+                    let [_, kept @ ..] = summary.opt_ttl.to_be_bytes();
+                    summary.opt_ttl = u32::from_be_bytes([rcode.high(), kept[0], kept[1], kept[2]]);
+                    write_u32(bytes, opt.start + 5, summary.opt_ttl);
+                }
             }
             Body::Silence => {}
         }

@@ -2,6 +2,8 @@
 
 mod build;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 
@@ -220,7 +222,7 @@ impl Reply {
             write_u32(bytes, at, ttl);
         }
         if let Some(summary) = &mut self.summary {
-            summary.min_ttl = summary.min_ttl.map(|_| ttl);
+            summary.set_ttl(ttl);
         }
         Ok(())
     }
@@ -231,29 +233,22 @@ impl Reply {
     /// As [`Reply::wire`].
     pub fn remove_opt(&mut self) -> Result<(), Error> {
         self.wire()?;
-        let Body::Wire(bytes) = &mut self.body else { return Ok(()) };
-        let Some(summary) = &mut self.summary else { return Ok(()) };
-        let Some(range) = summary.opt.take() else { return Ok(()) };
-        summary.uncompressed_len -= range.len();
-        summary.end -= range.len();
-        summary.opt_ttl = 0;
-        let additionals = crate::wire::counts(bytes)[3];
-        crate::wire::write_u16(bytes, 10, additionals.saturating_sub(1));
-        // Names behind an OPT may be pointed to only by later names; those are re-made.
+        let (Body::Wire(bytes), Some(summary)) = (&mut self.body, &mut self.summary) else {
+            return Ok(());
+        };
+        let Some(range) = summary.opt.clone() else { return Ok(()) };
+        // Names behind the OPT may be pointed to: its place cannot just be closed.
         if range.end < bytes.len() {
-            return self.reencode_without(range);
+            self.message_mut()?.edns = None;
+            return self.wire().map(|_| ());
         }
         bytes.truncate(range.start);
+        let additionals = crate::wire::counts(bytes)[3];
+        crate::wire::write_u16(bytes, 10, additionals.saturating_sub(1));
+        summary.opt = None;
+        summary.opt_ttl = 0;
+        summary.uncompressed_len -= range.len();
+        summary.end -= range.len();
         Ok(())
-    }
-
-    /// The rare OPT that is not the last record: pointers behind it would dangle.
-    fn reencode_without(&mut self, _opt: std::ops::Range<usize>) -> Result<(), Error> {
-        if let Body::Wire(bytes) = &mut self.body {
-            let additionals = crate::wire::counts(bytes)[3];
-            crate::wire::write_u16(bytes, 10, additionals.saturating_add(1));
-        }
-        self.message_mut()?.edns = None;
-        self.wire().map(|_| ())
     }
 }

@@ -39,7 +39,7 @@ impl StoredReply {
             write_u32(&mut bytes, usize::from(at), ttl);
         }
         let mut summary = self.summary.clone();
-        summary.min_ttl = summary.min_ttl.map(|_| ttl);
+        summary.set_ttl(ttl);
         Reply::from_parts(bytes, summary)
     }
 

@@ -3,13 +3,18 @@
 //! is that, behind [`crate::Query::message`] and [`crate::Reply::message_mut`].
 
 mod flags;
+#[cfg(test)]
+pub(crate) mod generated;
 mod name;
 mod records;
 mod summary;
+#[cfg(test)]
+mod tests;
 
 pub use self::flags::Flags;
 pub use self::name::{Presentation, WireName, expand, same_name, skip};
 pub use self::records::{RecordRef, Records, Section};
+pub(crate) use self::summary::is_before;
 pub use self::summary::{MalformedMessage, Summary};
 
 /// Octets of a message header (RFC 1035 §4.1.1).

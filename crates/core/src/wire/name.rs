@@ -112,7 +112,8 @@ pub fn same_name(one: &[u8], other: &[u8]) -> bool {
 }
 
 /// Prints an uncompressed wire name in presentation form, fully qualified; every octet that is
-/// not printable ASCII, and every special one, is escaped (RFC 1035 §5.1, RFC 4343 §2.1).
+/// not printable ASCII, and every special one, is escaped (RFC 1035 §5.1, RFC 4343 §2.1). Blanks,
+/// quotes and backslashes become numbers, so that a name is one word of a log line.
 #[derive(Debug, Clone, Copy)]
 pub struct Presentation<'a>(pub &'a [u8]);
 
@@ -140,10 +141,8 @@ impl Presentation<'_> {
 
 fn push_escaped(out: &mut Vec<u8>, octet: u8) {
     match octet {
-        b'.' | b' ' | b'\'' | b'@' | b';' | b'(' | b')' | b'"' | b'\\' => {
-            out.extend_from_slice(&[b'\\', octet]);
-        }
-        0x21..=0x7e => out.push(octet),
+        b'.' | b'\'' | b'@' | b';' | b'(' | b')' => out.extend_from_slice(&[b'\\', octet]),
+        0x21..=0x7e if !matches!(octet, b'"' | b'\\') => out.push(octet),
         _ => out.extend_from_slice(&[
             b'\\',
             b'0' + octet / 100,
@@ -210,10 +209,11 @@ mod tests {
 
     #[test]
     fn prints_any_octet_on_one_line() {
-        let table: [(&[u8], &str); 4] = [
+        let table: [(&[u8], &str); 5] = [
             (b"\x00", "."),
             (b"\x03www\x07example\x00", "www.example."),
-            (b"\x04a.b\\\x00", "a\\.b\\\\."),
+            (b"\x04a.b\\\x00", "a\\.b\\092."),
+            (b"\x03a \"\x00", "a\\032\\034."),
             (b"\x03\n\x00\xff\x00", "\\010\\000\\255."),
         ];
         for (wire, text) in table {

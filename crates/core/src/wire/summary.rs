@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::{HEADER_LEN, RecordRef, Records, Section, WireName, counts, expand, read_u32, types};
+use super::{
+    CLASS_IN, HEADER_LEN, RecordRef, Records, Section, WireName, counts, expand, read_u32, types,
+};
 
 /// A message that is cut, lies about its counts or has a broken name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +55,13 @@ impl Summary {
         Ok(summary)
     }
 
+    /// Says that the TTLs of all records but OPT have become `ttl` seconds.
+    pub(crate) fn set_ttl(&mut self, ttl: u32) {
+        let ttl = ttl_as_meant(ttl);
+        self.min_ttl = self.min_ttl.map(|_| ttl);
+        self.soa = self.soa.map(|(_, minimum)| (ttl, minimum));
+    }
+
     fn of_question(message: &[u8], question_end: usize) -> Result<Self, MalformedMessage> {
         let mut uncompressed_len = HEADER_LEN;
         let mut at = HEADER_LEN;
@@ -80,11 +89,17 @@ impl Summary {
         self.uncompressed_len += name.as_bytes().len() + 10;
         self.uncompressed_len += uncompressed_rdata(message, record, name)?;
         if record.kind == types::OPT {
+            // RFC 6891 §6.1.1 and §6.1.2: one, in the additional section, owned by the root.
+            let owner_is_root = message.get(record.start) == Some(&0);
+            let in_place = record.section == Section::Additional && owner_is_root;
+            if !in_place || self.opt.is_some() {
+                return None;
+            }
             self.opt = Some(record.start..record.rdata.end);
             self.opt_ttl = record.ttl;
             return Some(());
         }
-        let ttl = if record.ttl > i32::MAX.unsigned_abs() { 0 } else { record.ttl };
+        let ttl = ttl_as_meant(record.ttl);
         self.min_ttl = Some(self.min_ttl.map_or(ttl, |least| least.min(ttl)));
         match record.section {
             Section::Answer => self.records[0] += 1,
@@ -99,31 +114,47 @@ impl Summary {
             Section::Additional => self.records[2] += 1,
         }
         if record.kind == types::RRSIG {
-            let expiration = read_u32(message, record.rdata.start + 8)?;
-            let inception = read_u32(message, record.rdata.start + 12)?;
+            let data = message.get(record.rdata.clone())?;
+            let (expiration, inception) = (read_u32(data, 8)?, read_u32(data, 12)?);
             let (latest, earliest) = self.signature_validity.unwrap_or((inception, expiration));
-            self.signature_validity = Some((latest.max(inception), earliest.min(expiration)));
+            self.signature_validity = Some((
+                if is_before(latest, inception) { inception } else { latest },
+                if is_before(expiration, earliest) { expiration } else { earliest },
+            ));
         }
         Some(())
     }
 }
 
+/// RFC 2181 §8: the top bit set counts as 0.
+fn ttl_as_meant(ttl: u32) -> u32 {
+    if ttl > i32::MAX.unsigned_abs() { 0 } else { ttl }
+}
+
+/// Serial number arithmetic (RFC 4034 §3.1.5, RFC 1982).
+pub(crate) fn is_before(one: u32, other: u32) -> bool {
+    one != other && other.wrapping_sub(one) < 1 << 31
+}
+
 /// The length of the RDATA once its names are spelled out. Only the types of RFC 1035 may
-/// compress names there (RFC 3597 §4); some servers do it for SRV and DNAME too.
+/// compress names there (RFC 3597 §4); some servers do it for SRV and DNAME too. Of these types,
+/// and of addresses, the RDATA has to end where it should.
 fn uncompressed_rdata(message: &[u8], record: &RecordRef, name: &mut WireName) -> Option<usize> {
-    let length = record.rdata.len();
-    let (lead, names) = match record.kind {
-        types::NS | types::CNAME | types::PTR | types::DNAME | 3 | 4 | 7 | 8 | 9 => (0, 1),
-        types::SOA | 14 | 17 => (0, 2),
-        types::MX | 18 | 21 => (2, 1),
-        types::SRV => (6, 1),
-        _ => return Some(length),
+    let (lead, names, tail) = match record.kind {
+        types::A if record.class == CLASS_IN => (4, 0, 0),
+        types::AAAA => (16, 0, 0),
+        types::NS | types::CNAME | types::PTR | types::DNAME | 3 | 4 | 7 | 8 | 9 => (0, 1, 0),
+        types::SOA => (0, 2, 20),
+        14 | 17 => (0, 2, 0),
+        types::MX | 18 | 21 => (2, 1, 0),
+        types::SRV => (6, 1, 0),
+        _ => return Some(record.rdata.len()),
     };
     let mut at = record.rdata.start + lead;
-    let mut total = lead;
+    let mut total = lead + tail;
     for _ in 0..names {
         at = expand(message, at, name)?;
         total += name.as_bytes().len();
     }
-    Some(total + record.rdata.end.checked_sub(at)?)
+    (at + tail == record.rdata.end).then_some(total)
 }

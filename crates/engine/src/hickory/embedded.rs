@@ -1,14 +1,15 @@
 //! Dunlin inside somebody else's hickory server.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use dunlin_core::Registry;
 use dunlin_core::directive::{Control, Retain};
 use dunlin_core::lines::Lines;
 use dunlin_core::metrics::Metrics;
+use dunlin_core::{Registry, Transport};
 use hickory_server::net::runtime::Time;
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use tokio_util::sync::CancellationToken;
@@ -64,6 +65,18 @@ impl Embedded {
             tasks: TaskTracker::new(),
         };
         Ok(Self { bridge: Bridge(Arc::new(listener)), generation })
+    }
+
+    /// Answers one message that came without hickory: from a test, a fuzzer, another transport.
+    /// `None`: nothing is to be sent.
+    pub async fn answer(
+        &self,
+        message: &[u8],
+        client: SocketAddr,
+        transport: Transport,
+    ) -> Option<Vec<u8>> {
+        let reply = super::answer(&self.bridge.0, message, client, transport).await;
+        reply.map(|reply| reply.to_vec())
     }
 
     /// Ends background work, once no query comes any more.

@@ -3,7 +3,7 @@
 
 mod embedded;
 
-use std::net::{TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,7 +80,11 @@ impl RequestHandler for Bridge {
         request: &Request,
         response: R,
     ) -> ResponseInfo {
-        let serving = answer(&self.0, request);
+        let transport = match request.protocol() {
+            Protocol::Udp => Transport::Udp,
+            _ => Transport::Tcp,
+        };
+        let serving = answer(&self.0, request.as_slice(), request.src(), transport);
         match self.0.tasks.track_future(serving).await {
             Some(reply) => send(&reply, request, response).await,
             None => silence(request),
@@ -88,19 +92,18 @@ impl RequestHandler for Bridge {
     }
 }
 
-async fn answer(listener: &Arc<Listener>, request: &Request) -> Option<Buffer> {
-    let source = Source {
-        client: unmapped(request.src()),
-        local: listener.address,
-        transport: match request.protocol() {
-            Protocol::Udp => Transport::Udp,
-            _ => Transport::Tcp,
-        },
-        received: Instant::now(),
-    };
+/// One message through the engine, whoever read it.
+async fn answer(
+    listener: &Arc<Listener>,
+    message: &[u8],
+    client: SocketAddr,
+    transport: Transport,
+) -> Option<Buffer> {
+    let (client, local) = (unmapped(client), listener.address);
+    let source = Source { client, local, transport, received: Instant::now() };
     let answer = {
-        let table = listener.table.load_full();
-        listener.shared.handle(&table, request.as_slice(), source)
+        let table = listener.table.load();
+        listener.shared.handle(&table, message, source)
     };
     match answer {
         Answer::Now(reply) => reply,

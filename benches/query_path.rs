@@ -1,0 +1,71 @@
+//! What a query costs in process: the gate, the walk over a reply, and whole chains without
+//! sockets. `cargo bench -p dunlin --bench query_path`; figures are in docs/performance.md.
+
+use std::net::SocketAddr;
+
+use divan::{Bencher, black_box};
+use dunlin_core::Transport;
+use dunlin_core::gate::{self, Opcodes};
+use dunlin_core::rr::RecordType;
+use dunlin_core::testing::query;
+use dunlin_core::wire::{Summary, WireName, write_u16};
+use dunlin_engine::Embedded;
+use tokio::runtime::Runtime;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() {
+    divan::main();
+}
+
+fn client() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 40_000))
+}
+
+fn message() -> Vec<u8> {
+    query("www.Example.org.", RecordType::A).edns(1232).to_bytes()
+}
+
+#[divan::bench]
+fn gate_accepts_a_query(bencher: Bencher<'_, '_>) {
+    let message = message();
+    bencher.bench(|| {
+        let mut name = WireName::new();
+        let opcodes = Opcodes::default();
+        gate::accept(black_box(&message), client(), Transport::Udp, opcodes, &mut name).is_ok()
+    });
+}
+
+/// Server blocks whose chains grow; with `cache`, all but the first answer are hits.
+const CHAINS: [(&str, &str); 4] = [
+    ("whoami", "whoami"),
+    ("cache", "cache\nwhoami"),
+    ("cache prometheus errors", "prometheus 127.0.0.1:0\nerrors\ncache\nwhoami"),
+    ("cache prometheus errors log", "prometheus 127.0.0.1:0\nerrors\nlog\ncache\nwhoami"),
+];
+
+#[divan::bench(args = CHAINS.map(|(name, _)| name))]
+fn chain_answers(bencher: Bencher<'_, '_>, name: &str) {
+    let Ok(runtime) = Runtime::new() else { return };
+    let body = CHAINS.iter().find(|(known, _)| *known == name).map_or("", |(_, body)| body);
+    let corefile = format!(".:5300 {{\n{body}\n}}\n");
+    let server = runtime.block_on(Embedded::new(dunlin_plugins::registry(), &corefile));
+    let Ok(server) = server else { return };
+    let message = message();
+    bencher
+        .bench(|| runtime.block_on(server.answer(black_box(&message), client(), Transport::Udp)));
+}
+
+#[divan::bench]
+fn summary_of_a_reply_with_twenty_records(bencher: Bencher<'_, '_>) {
+    let mut reply = message();
+    reply.truncate(12 + 17 + 4);
+    for (at, value) in [(2, 0x8180), (6, 20), (10, 0)] {
+        write_u16(&mut reply, at, value);
+    }
+    for last in 0..20 {
+        reply.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 192, 0, 2, last]);
+    }
+    bencher.bench(|| Summary::of(black_box(&reply)).is_ok());
+}
