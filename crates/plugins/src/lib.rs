@@ -7,9 +7,11 @@ pub mod bind;
 pub mod cache;
 pub mod debug;
 pub mod errors;
+pub mod forward;
 pub mod health;
 pub mod import;
 pub mod log;
+pub mod r#loop;
 pub mod metadata;
 pub mod prometheus;
 pub mod ready;
@@ -35,6 +37,8 @@ pub fn registry() -> Registry {
         errors::ENTRY,
         log::ENTRY,
         cache::ENTRY,
+        r#loop::ENTRY,
+        forward::ENTRY,
         whoami::ENTRY,
     ])
 }

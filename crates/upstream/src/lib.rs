@@ -20,6 +20,7 @@ pub mod health;
 mod hedge;
 pub mod metrics;
 pub mod policy;
+pub mod rcode;
 pub mod remote;
 pub mod response;
 pub mod stream;

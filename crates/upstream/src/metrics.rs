@@ -4,6 +4,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use crate::rcode::RCODES;
 use dunlin_core::metrics::{
     Counter, CounterFamily, Family, Histogram, HistogramFamily, Metrics, Series, TIME_BUCKETS,
 };
@@ -162,34 +163,6 @@ impl UpstreamMetrics {
         cell.get_or_init(|| family.with(&[self.proxy_name, &self.to, proto.label()])).inc();
     }
 }
-
-/// The names that CoreDNS has for rcodes; an empty one stands for the number.
-const RCODES: [&str; 24] = [
-    "NOERROR",
-    "FORMERR",
-    "SERVFAIL",
-    "NXDOMAIN",
-    "NOTIMP",
-    "REFUSED",
-    "YXDOMAIN",
-    "YXRRSET",
-    "NXRRSET",
-    "NOTAUTH",
-    "NOTZONE",
-    "DSOTYPENI",
-    "",
-    "",
-    "",
-    "",
-    "BADSIG",
-    "BADKEY",
-    "BADTIME",
-    "BADMODE",
-    "BADNAME",
-    "BADALG",
-    "BADTRUNC",
-    "BADCOOKIE",
-];
 
 #[cfg(test)]
 mod tests {

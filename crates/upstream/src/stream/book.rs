@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use dunlin_core::buffer::Buffer;
 use dunlin_core::wire::{self, HEADER_LEN, read_u16, write_u16};
@@ -36,6 +37,9 @@ pub(super) struct Book {
 const MAX_OUTSTANDING: usize = 4096;
 /// Octets waiting to be written; beyond that no query is taken from the queue.
 const MAX_UNWRITTEN: usize = 65_536;
+
+/// Connections are not given up sooner.
+const MIN_EXPIRE: Duration = Duration::from_millis(100);
 
 /// A peer that sent what belongs to no query of ours.
 #[derive(Debug, PartialEq, Eq)]
@@ -136,7 +140,7 @@ impl Book {
 
     /// When [`Book::expired`] may have something to say.
     pub(super) fn next_check(&self) -> Instant {
-        let idle = self.last_activity + self.limits.expire;
+        let idle = self.last_activity + self.expire();
         self.stuck_since.map_or(idle, |since| idle.min(since + self.limits.write))
     }
 
@@ -145,7 +149,7 @@ impl Book {
         if self.stuck_since.is_some_and(|since| now >= since + self.limits.write) {
             return Some(self.write_error(Cause::Timeout));
         }
-        if now < self.last_activity + self.limits.expire {
+        if now < self.last_activity + self.expire() {
             return None;
         }
         if !self.is_awaited() {
@@ -154,6 +158,11 @@ impl Book {
         // Their own deadlines will free them; look again then.
         self.last_activity = now;
         None
+    }
+
+    /// `expire 0s` closes soon, but is no reason for the driver to spin.
+    fn expire(&self) -> Duration {
+        self.limits.expire.max(MIN_EXPIRE)
     }
 
     /// Tells everybody who waits.
