@@ -157,8 +157,10 @@ impl<T: Clone> Leader<T> {
     pub(super) fn follow(&self, client: IpAddr) -> Option<Follower<T>> {
         let flight = self.flight.as_ref()?;
         let is_admitted = self.flights.with_seat(flight, |seat| seat.admit(client))?;
-        let (flights, flight) = (Arc::clone(&self.flights), Arc::clone(flight));
-        is_admitted.then_some(Follower { flights, flight, client })
+        let flights = &self.flights;
+        let follower =
+            || Follower { flights: Arc::clone(flights), flight: Arc::clone(flight), client };
+        is_admitted.then(follower)
     }
 
     /// Ends the exchange: all followers get what `outcome` makes, if there are any.
@@ -213,8 +215,12 @@ impl<T: Clone> Follower<T> {
     fn take_over(&self) -> Option<Leader<T>> {
         let was_led = |seat: &mut Seat<T>| std::mem::replace(&mut seat.is_led, true);
         let was_led = self.flights.with_seat(&self.flight, was_led)?;
-        let (flights, flight) = (Arc::clone(&self.flights), Some(Arc::clone(&self.flight)));
-        (!was_led).then_some(Leader { flights, flight })
+        // Made only if due: a leader that is dropped gives the seat up.
+        let leader = || Leader {
+            flights: Arc::clone(&self.flights),
+            flight: Some(Arc::clone(&self.flight)),
+        };
+        (!was_led).then(leader)
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) struct Verdict {
     pub(super) facts: Facts,
     /// Where it is stored, if it is.
     pub(super) side: Option<Side>,
-    /// Whether it is not stored because it answers another question.
+    /// Whether it answers another question.
     pub(super) is_stray: bool,
     /// Whether it may take the place of an entry that is or could be served.
     pub(super) refreshes: bool,
@@ -59,7 +59,7 @@ pub(super) fn judge(
     Verdict {
         facts,
         side: side.filter(|side| matches && !is_disabled(*side, question, config)),
-        is_stray: side.is_some() && !matches,
+        is_stray: !matches,
         refreshes: matches && is_complete && is_refresh(kind, message, answering, config),
         is_scoped,
     }

@@ -77,6 +77,14 @@ pub(super) struct Evicted {
     pub(super) denial: u64,
 }
 
+/// Which entry of a key is to be served.
+struct Choice {
+    side: Side,
+    age: Age,
+    /// Whether it is the one that answers the question, which may stand behind another.
+    is_answer: bool,
+}
+
 /// A hit, still under the lock.
 pub(super) struct Hit<'s> {
     pub(super) side: Side,
@@ -113,7 +121,7 @@ impl Store {
         take: impl FnOnce(&Hit<'_>) -> T,
     ) -> Option<T> {
         let mut shard = self.shard(key)?.lock();
-        let (side, age) = shard.choose(key, config, now)?;
+        let Choice { side, age, is_answer } = shard.choose(key, config, now)?;
         let half = shard.half(side);
         let entry = half.get_mut(key)?;
         let is_popular = match (&config.prefetch, age) {
@@ -121,8 +129,7 @@ impl Store {
             _ => false,
         };
         let wants_promotion = entry.wants_promotion(now);
-        let kept = if config.prefers_positive() { entry.answer() } else { None };
-        let entry = kept.filter(|_| side == Side::Success).unwrap_or(entry);
+        let entry = if is_answer { entry.answer()? } else { entry };
         let taken = take(&Hit { side, age, entry, is_popular });
         if wants_promotion {
             half.promote(key);
@@ -205,22 +212,25 @@ impl Store {
 }
 
 impl Shard {
-    /// Which side serves a key, in CoreDNS's order: denials first, but no failure hides an answer.
-    fn choose(&self, key: &Key<'_>, config: &Config, now: Instant) -> Option<(Side, Age)> {
+    /// What serves a key, in CoreDNS's order: denials first, but no failure hides an answer.
+    fn choose(&self, key: &Key<'_>, config: &Config, now: Instant) -> Option<Choice> {
         let stale = config.stale.as_ref();
-        let usable = |entry: &Entry| entry.age(stale, now);
+        let on = |side: Side, is_answer: bool| {
+            move |entry: &Entry| Some(Choice { side, age: entry.age(stale, now)?, is_answer })
+        };
         let success = || self.success.get(key);
-        if config.prefers_positive()
-            && let Some(age) = success().and_then(Entry::answer).and_then(usable)
-        {
-            return Some((Side::Success, age));
+        if config.prefers_positive() {
+            let answer = success().and_then(Entry::answer).and_then(on(Side::Success, true));
+            if answer.is_some() {
+                return answer;
+            }
         }
         let denial = self.denial.get(key);
-        let denied = denial.and_then(usable).map(|age| (Side::Denial, age));
+        let denied = denial.and_then(on(Side::Denial, false));
         if denied.is_some() && !denial.is_some_and(|entry| entry.facts().failure) {
             return denied;
         }
-        success().and_then(usable).map(|age| (Side::Success, age)).or(denied)
+        success().and_then(on(Side::Success, false)).or(denied)
     }
 
     fn make_room(&mut self, side: Side, limits: &Limits) -> Evicted {
