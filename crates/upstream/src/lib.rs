@@ -25,7 +25,7 @@ pub mod remote;
 pub mod response;
 pub mod stream;
 #[cfg(test)]
-mod testing;
+mod tests;
 pub mod tls;
 mod udp;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::error::{Cause, Failure};
-use crate::testing::{
+use crate::tests::{
     Play, Scripted, answer, ask, ask_with_opt, good, group_of, read_error, reply, with_rcode,
 };
 
@@ -214,7 +214,7 @@ async fn unusable_replies_lead_to_the_next_upstream_and_alias_loops_end_it() {
         answer(reply(ask), b"\x05other\x00", 1, &[192, 0, 2, 9])
     }
     fn alias_loop(ask: &Ask) -> Vec<u8> {
-        answer(reply(ask), crate::testing::QNAME, 5, crate::testing::QNAME)
+        answer(reply(ask), crate::tests::QNAME, 5, crate::tests::QNAME)
     }
     let upstreams = || vec![Scripted::always(Play::Bytes(wrong_owner))];
     let (lame, ..) = group_of(settings(), upstreams());

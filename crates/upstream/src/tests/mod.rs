@@ -1,5 +1,8 @@
 //! Stand-ins for upstreams, for the tests of this crate: responses from bytes, scripts for tries.
 
+mod evil;
+mod randomness;
+
 use std::sync::Arc;
 use std::time::Duration;
 

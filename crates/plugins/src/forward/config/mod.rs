@@ -1,5 +1,8 @@
 //! What a `forward` says, read from its tokens. Pure: no file, no name is looked up here.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
