@@ -12,6 +12,7 @@
 )]
 
 mod banner;
+mod check;
 mod command_line;
 mod kit;
 mod start;
