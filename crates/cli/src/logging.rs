@@ -11,7 +11,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-/// Sends all events to `lines`. The result switches DEBUG lines on and off.
+/// Sends all events to `lines`, in their style. The result switches DEBUG lines on and off.
 pub(crate) fn install(lines: &Lines) -> Arc<AtomicBool> {
     let debug = Arc::new(AtomicBool::new(false));
     let layer = LineLayer { lines: lines.clone(), debug: Arc::clone(&debug) };
@@ -36,12 +36,10 @@ impl<S: Subscriber> Layer<S> for LineLayer {
         let mut text = Text::default();
         event.record(&mut text);
         let label = label(level, target);
-        self.lines.write(|line| {
-            let Style { format, time } = self.lines.style();
-            match format {
-                Format::Json => write_json(line, label, target, &text.finish()),
-                Format::Text => write_text(line, time, label, target, &text.finish()),
-            }
+        let Style { format, time } = self.lines.style();
+        self.lines.write(|line| match format {
+            Format::Json => write_json(line, label, target, &text.finish()),
+            Format::Text => write_text(line, time, label, target, &text.finish()),
         });
     }
 }

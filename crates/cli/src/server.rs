@@ -47,8 +47,8 @@ fn start(registry: Registry, flags: &Flags) -> anyhow::Result<u8> {
         "Log lines lost because nobody read them in time.",
         &[],
     );
-    let lines = Lines::new(std::io::stdout(), dropped.with(&[])).context("log writer")?;
     let format = if flags.json { Format::Json } else { Format::Text };
+    let lines = Lines::new(std::io::stdout(), dropped.with(&[])).context("log writer")?;
     let lines = lines.styled(Style { format, time: flags.log_time });
     let debug = install(&lines);
     let setup = setup(registry, flags)?;
@@ -109,10 +109,11 @@ fn announce(setup: &Setup, flags: &Flags, lines: Lines) -> Box<dyn FnOnce(&Start
         _ => false,
     };
     Box::new(move |started| {
-        let say = |text: String| {
-            if !quiet {
-                lines.write(|out| out.extend_from_slice(text.as_bytes()));
-            }
+        let say = |text: String| match lines.style().format {
+            _ if quiet => {}
+            Format::Text => lines.write(|out| out.extend_from_slice(text.as_bytes())),
+            // Who reads objects cannot read a banner.
+            Format::Json => text.lines().for_each(|line| tracing::info!("{line}")),
         };
         say(banner::zones(started));
         if let Some(hash) = &started.hash {

@@ -13,8 +13,7 @@ use std::io;
 pub fn disable_huge_pages() -> io::Result<()> {
     let (on, unused): (libc::c_ulong, libc::c_ulong) = (1, 0);
     // SAFETY: this option takes numbers only and touches no memory of ours.
-    let result =
-        unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, on, unused, unused, unused) };
+    let result = unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, on, unused, unused, unused) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
