@@ -126,6 +126,7 @@ impl Setup {
             readiness: Readiness::default(),
             listeners: Vec::new(),
             interfaces: interfaces::of_this_machine(),
+            memory_limit: dunlin_os::limits::memory(),
         };
         for entry in self.registry.iter() {
             for block in &mut blocks {

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dunlin_core::edns::ExtendedError;
 use dunlin_core::op::ResponseCode;
-use dunlin_core::wire::{Flags, Summary};
+use dunlin_core::wire::{Flags, Summary, types};
 use dunlin_core::{Error, Next, Query, Reply, Result};
 use tokio::time::Instant;
 
@@ -51,6 +51,11 @@ impl Inner {
         key: &SharedKey,
     ) -> Result<Reply> {
         let deadline = query.received() + PATIENCE;
+        if query.qtype_code() == types::HINFO {
+            // What `loop` probes with: a probe that comes back must get through to it, not wait
+            // for itself.
+            return self.lead(self.flights.alone(), query, next, key).await;
+        }
         loop {
             let flight = self.flight_key(key, query);
             let leader = match self.flights.join(flight, query.client().ip()) {

@@ -116,6 +116,11 @@ impl<T: Clone> Flights<T> {
         }
     }
 
+    /// An exchange that nobody shares.
+    pub(super) fn alone(self: &Arc<Self>) -> Leader<T> {
+        Leader { flights: Arc::clone(self), flight: None }
+    }
+
     /// How many exchanges are in flight.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {

@@ -17,7 +17,7 @@ pub const ENTRY: Entry = Entry { name: "cache", setup };
 
 fn setup(directive: &mut Directive<'_>) -> anyhow::Result<()> {
     let config = parse(directive)?;
-    let limits = Limits::of(&config, MEMORY_LIMIT);
+    let limits = Limits::of(&config, directive.memory_limit().unwrap_or(MEMORY_LIMIT));
     // Never an answer of other upstreams, or of a cache that would not have stored it.
     let store = directive.retain(&directive.fingerprint_behind(), || Store::new(limits));
     let zones: Vec<&str> = config.zones.iter().map(|zone| zone.as_str()).collect();
@@ -34,5 +34,5 @@ fn setup(directive: &mut Directive<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Octets that the process may use, until the engine tells the limit of its cgroup.
+/// Octets that the process is taken to have where nothing limits it.
 const MEMORY_LIMIT: usize = 512 << 20;
