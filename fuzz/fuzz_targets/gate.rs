@@ -1,7 +1,7 @@
 //! Any octets as a message: a verdict, a reply that amplifies nothing, and a query to upstreams
 //! that another gate would let pass.
 //!
-//! `cargo +nightly fuzz run gate`; seeds are the packets of `crates/core/testdata/packets.txt`.
+//! `cargo +nightly fuzz run gate`. The packets of `crates/core/testdata/packets.txt` are good seeds.
 #![no_main]
 
 use std::net::SocketAddr;

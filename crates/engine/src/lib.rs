@@ -15,6 +15,8 @@ mod reload;
 mod serve;
 mod signals;
 mod table;
+#[cfg(test)]
+mod testing;
 mod texts;
 mod workers;
 
@@ -28,4 +30,11 @@ pub use self::signals::Signals;
 #[must_use]
 pub fn worker_count() -> usize {
     dunlin_os::limits::worker_count()
+}
+
+/// Settings of the process that want to be made before its heap grows: small pages, so that an
+/// idle server stays small. Without them it works just as well.
+pub fn prepare_process() {
+    // An old kernel does not know the option; nothing depends on it.
+    let _unknown = dunlin_os::process::disable_huge_pages();
 }

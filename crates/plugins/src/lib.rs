@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bind;
+pub mod cache;
 pub mod debug;
 pub mod errors;
 pub mod forward;
@@ -35,7 +36,7 @@ pub fn registry() -> Registry {
         prometheus::ENTRY,
         errors::ENTRY,
         log::ENTRY,
-        // Here: cache.
+        cache::ENTRY,
         r#loop::ENTRY,
         forward::ENTRY,
         whoami::ENTRY,

@@ -137,9 +137,11 @@ impl Reply {
             self.body = Body::Wire(Buffer::from(bytes));
             self.summary = None;
         }
-        let Body::Wire(bytes) = &self.body else { return Err(Error::new("no reply was made")) };
+        let Body::Wire(bytes) = &mut self.body else { return Err(Error::new("no reply was made")) };
         if self.summary.is_none() {
             let summary = Summary::of(bytes).map_err(|error| Error::new(error.to_string()))?;
+            // The encoder leaves half a record behind when a message would be too long.
+            bytes.truncate(summary.end);
             self.summary = Some(summary);
         }
         match &self.summary {

@@ -1,7 +1,8 @@
 //! Replies as bytes and as records, and replies that were put by.
 
 use hickory_proto::op::Edns;
-use hickory_proto::rr::RecordType;
+use hickory_proto::rr::rdata::TXT;
+use hickory_proto::rr::{RData, RecordType};
 use proptest::prelude::*;
 
 use super::*;
@@ -189,4 +190,15 @@ proptest! {
         }
         prop_assert_eq!(bytes.len(), stored.as_bytes().len());
     }
+}
+
+#[test]
+fn a_message_that_is_too_long_ends_with_a_whole_record() {
+    let query = query("large.example.", RecordType::TXT).build();
+    let reply = (0..700).fold(query.reply(), |reply, _| {
+        reply.answer(query.name().clone(), 1, RData::TXT(TXT::new(vec!["x".repeat(101)])))
+    });
+    let (bytes, summary) = reply.into_wire().unwrap();
+    assert_eq!(bytes.len(), summary.end);
+    assert!(Flags::of(&bytes).has(Flags::TC));
 }

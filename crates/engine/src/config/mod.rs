@@ -84,9 +84,12 @@ impl Setup {
         sources.extend(outcome.sources.directories);
         sources.extend(self.origin.path());
         let json = dunlin_core::corefile::semantic_json(&outcome.corefile);
+        let mut diagnostics = outcome.diagnostics;
+        let (_, doubts) = outcome.corefile.server_keys(self.port);
+        diagnostics.extend(doubts.into_iter().filter(|found| !found.is_error()));
         Loaded {
             corefile: outcome.corefile,
-            diagnostics: outcome.diagnostics,
+            diagnostics,
             sources,
             hash: hex(&Sha512::digest(json)),
         }
@@ -104,9 +107,9 @@ impl Setup {
         known: &Retain,
     ) -> Result<Draft, Vec<Diagnostic>> {
         let (keys, mut mistakes) = corefile.server_keys(self.port);
-        if !mistakes.is_empty() {
-            return Err(mistakes);
-        }
+        // Doubts about keys were told when the file was loaded.
+        mistakes.retain(Diagnostic::is_error);
+        let keys_are_good = mistakes.is_empty();
         let order = self.registry.names();
         let mut blocks: Vec<Block> = corefile
             .blocks
@@ -132,7 +135,8 @@ impl Setup {
                 context.listeners = listeners::addresses(&blocks);
             }
         }
-        let plans = plan(&blocks).unwrap_or_else(|mistake| {
+        let plans = if keys_are_good { plan(&blocks) } else { Ok(Vec::new()) };
+        let plans = plans.unwrap_or_else(|mistake| {
             mistakes.push(mistake);
             Vec::new()
         });

@@ -18,6 +18,8 @@ use dunlin_core::{Query, Reply, Result};
 
 /// Octets of an OPT record without options.
 const OPT_LEN: usize = 11;
+/// Octets of Extended DNS Errors that a reply carries at most.
+const MAX_EXTENDED_ERRORS_LEN: usize = 256;
 
 /// Makes the bytes that go to the client. `None` for silence.
 ///
@@ -30,9 +32,10 @@ pub(crate) fn fit(query: &Query, mut reply: Reply) -> Result<Option<Buffer>> {
     let rcode = reply.rcode();
     let mut extra = Vec::new();
     if query.edns().is_some() {
-        collect_extended_errors(&mut reply, &mut extra)?;
+        collect_extended_errors(query, &mut reply, &mut extra)?;
     }
     reply.remove_opt()?;
+    ask_the_same(query, &mut reply)?;
     let opt_len = query.edns().map_or(0, |_| OPT_LEN + extra.len());
     let limit = limit_of(query).saturating_sub(opt_len);
     let (mut bytes, mut summary) = reply.into_wire()?;
@@ -58,6 +61,12 @@ pub(crate) fn bare(query: &Query, rcode: ResponseCode, error: Option<&ExtendedEr
     let mut extra = Vec::new();
     if let (Some(error), true) = (error, query.edns().is_some()) {
         error.append_to(&mut extra);
+        // Whoever forges a client's address must not gain by it: then the code has to do.
+        let is_longer = bytes.len() + extra.len() > query.len();
+        if is_longer && !query.transport().is_stream() {
+            extra.clear();
+            ExtendedError::new(error.code, "").append_to(&mut extra);
+        }
     }
     put_header(query, &mut bytes, rcode);
     append_opt(query, &mut bytes, rcode, &extra);
@@ -72,10 +81,20 @@ fn limit_of(query: &Query) -> usize {
     query.max_size().min(usize::from(OUR_UDP_SIZE))
 }
 
-/// Ours first, then those of the upstream: no other option passes from hop to hop.
-fn collect_extended_errors(reply: &mut Reply, extra: &mut Vec<u8>) -> Result<()> {
-    if let Some(error) = reply.extended_error() {
+/// Ours first, then those of the upstream: no other option passes from hop to hop. What would take
+/// the room that header and question need is left out.
+fn collect_extended_errors(query: &Query, reply: &mut Reply, extra: &mut Vec<u8>) -> Result<()> {
+    let needed = HEADER_LEN + query.question().len() + OPT_LEN;
+    let room = limit_of(query).saturating_sub(needed).min(MAX_EXTENDED_ERRORS_LEN);
+    let mut append = |error: &ExtendedError| {
+        let start = extra.len();
         error.append_to(extra);
+        if extra.len() > room {
+            extra.truncate(start);
+        }
+    };
+    if let Some(error) = reply.extended_error() {
+        append(error);
     }
     let (bytes, summary) = reply.wire()?;
     let Some(opt) = summary.opt.clone() else { return Ok(()) };
@@ -83,9 +102,23 @@ fn collect_extended_errors(reply: &mut Reply, extra: &mut Vec<u8>) -> Result<()>
     for (code, data) in EdnsOptions(data) {
         if let (options::EXTENDED_ERROR, Some((info, text))) = (code, data.split_first_chunk()) {
             let text = String::from_utf8_lossy(text).into_owned();
-            ExtendedError::new(u16::from_be_bytes(*info), text).append_to(extra);
+            append(&ExtendedError::new(u16::from_be_bytes(*info), text));
         }
     }
+    Ok(())
+}
+
+/// A reply whose question is not the client's, but for spelling, is made anew with that one: names
+/// in its records may point into the question.
+fn ask_the_same(query: &Query, reply: &mut Reply) -> Result<()> {
+    let (bytes, summary) = reply.wire()?;
+    let question = bytes.get(HEADER_LEN..summary.question_end).unwrap_or_default();
+    // Octets that tell lengths are no letters.
+    if wire::counts(bytes)[0] == 1 && question.eq_ignore_ascii_case(query.question()) {
+        return Ok(());
+    }
+    let queries = query.reply().message_mut()?.queries.clone();
+    reply.message_mut()?.queries = queries;
     Ok(())
 }
 

@@ -2,6 +2,8 @@
 
 mod panics;
 mod pending;
+#[cfg(test)]
+mod tests;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -54,6 +56,11 @@ const DEADLINE: Duration = Duration::from_secs(6);
 
 impl Shared {
     pub(crate) fn new(metrics: &Metrics, fatal: Control) -> Self {
+        Self::within(metrics, fatal, dunlin_os::limits::memory())
+    }
+
+    /// For a process that may have this much memory, in octets.
+    pub(crate) fn within(metrics: &Metrics, fatal: Control, memory: Option<u64>) -> Self {
         let dropped = metrics.counter(
             "dunlin_dropped_total",
             "Messages that got no reply, by reason and transport.",
@@ -69,7 +76,7 @@ impl Shared {
             trailing: metrics
                 .counter("dunlin_trailing_octets_total", "Queries with garbage at their end.", &[])
                 .with(&[]),
-            pending: Pending::new(metrics, dunlin_os::limits::memory()),
+            pending: Pending::new(metrics, memory),
             fatal,
         }
     }
@@ -98,12 +105,6 @@ impl Shared {
             return self.refuse(table, &query);
         };
         query.place(Arc::clone(&place.site));
-        if let Some(zones) = &place.metadata {
-            query.attach_metadata(Metadata::default());
-            if zones.of(&query).is_some() {
-                place.chain.describe(&query);
-            }
-        }
         let mut serving: Later = Box::pin(serve(Arc::clone(self), Arc::clone(place), query));
         let mut context = Context::from_waker(Waker::noop());
         if let Poll::Ready(reply) = serving.as_mut().poll(&mut context) {
@@ -187,23 +188,36 @@ fn rcode_label(rcode: ResponseCode) -> &'static str {
 }
 
 async fn serve(shared: Arc<Shared>, place: Arc<Place>, mut query: Query) -> Option<Buffer> {
-    let outcome = CatchPanic(place.chain.run(&mut query)).await;
-    match outcome {
-        Ok(Ok(reply)) => {
+    let outcome = {
+        let answering = std::pin::pin!(answer(&shared, &place, &mut query));
+        CatchPanic(answering).await
+    };
+    outcome.unwrap_or_else(|caught| {
+        shared.report_panic(&place, &query, &caught);
+        Some(bare(&query, ResponseCode::ServFail, None))
+    })
+}
+
+/// All that runs code of plugins, or over what they made.
+async fn answer(shared: &Shared, place: &Place, query: &mut Query) -> Option<Buffer> {
+    if let Some(zones) = &place.metadata {
+        query.attach_metadata(Metadata::default());
+        if zones.of(query).is_some() {
+            place.chain.describe(query);
+        }
+    }
+    match place.chain.run(query).await {
+        Ok(reply) => {
             if reply.is_silence() {
                 shared.count_drop(DropReason::Plugin, query.transport());
             }
-            fit(&query, reply).unwrap_or_else(|error| {
+            fit(query, reply).unwrap_or_else(|error| {
                 let server = &place.site.server;
                 tracing::error!("a reply in server {server:?} cannot be sent: {error}");
-                Some(bare(&query, ResponseCode::ServFail, None))
+                Some(bare(query, ResponseCode::ServFail, None))
             })
         }
-        Ok(Err(error)) => Some(bare(&query, error.rcode(), error.extended_error())),
-        Err(caught) => {
-            shared.report_panic(&place, &query, &caught);
-            Some(bare(&query, ResponseCode::ServFail, None))
-        }
+        Err(error) => Some(bare(query, error.rcode(), error.extended_error())),
     }
 }
 

@@ -60,7 +60,7 @@ fn mistakes_are_told_as_coredns_tells_them() {
         ("H08", "health {\n foo\n}", parsing(3, "unknown property 'foo'")),
     ];
     for (row, text, expected) in table {
-        let error = testing::setup(&ENTRY, text).unwrap_err().to_string();
+        let error = format!("{:#}", testing::setup(&ENTRY, text).unwrap_err());
         assert_eq!(error, expected, "{row} {text}");
     }
 }

@@ -160,7 +160,7 @@ fn arguments_are_refused_and_the_block_is_ours() {
         ("", "loop {\n foo\n}", Some(at(3, "unknown property 'foo'"))),
     ];
     for (row, text, expected) in table {
-        let error = testing::setup(&ENTRY, text).err().map(|error| error.to_string());
+        let error = testing::setup(&ENTRY, text).err().map(|error| format!("{error:#}"));
         assert_eq!(error, expected, "{row} {text}");
     }
 }
