@@ -10,6 +10,21 @@
 //! | is the response fit to be passed on | [`response`] |
 //! | whom to ask, when to ask somebody else | [`group`], `policy`, `hedge`, [`health`] |
 //! | sockets and connections | [`remote`], `udp`, [`stream`], [`tls`] |
+//!
+//! | RFC | section | done |
+//! |---|---|---|
+//! | 2181 | 8 TTLs | yes |
+//! | 5452 | 9 ports, IDs, matching of responses | yes; 0x20 no |
+//! | 6672 | 3 DNAME in answers | yes |
+//! | 6891 | 7 upstreams without EDNS | per question, nothing is remembered |
+//! | 7766 | 6 connection reuse, pipelining, responses in any order | yes |
+//! | 7828 | keepalive | no |
+//! | 7830, 8467 | padding | no |
+//! | 7858, 8310 | DNS over TLS, strict profile | yes |
+//! | 7873 | cookies towards upstreams | no |
+//! | 8914 | extended errors for failures | yes |
+//! | 9520 | bounds on repetition | yes; remembering failures is for caches |
+//! | 9715 | no fragments | yes; reassembled ones are not detected |
 #![forbid(unsafe_code)]
 
 pub mod address;

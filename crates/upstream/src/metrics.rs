@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::rcode::RCODES;
 use dunlin_core::metrics::{
-    Counter, CounterFamily, Family, Histogram, HistogramFamily, Metrics, Series, TIME_BUCKETS,
+    Counter, CounterFamily, Family, Gauge, GaugeFamily, Histogram, HistogramFamily, Metrics,
+    Series, TIME_BUCKETS,
 };
 
 /// The families that all upstreams share.
@@ -18,6 +19,8 @@ pub struct ProxyMetrics {
     cache_misses: CounterFamily,
     ignored: CounterFamily,
     hedges: CounterFamily,
+    in_flight: GaugeFamily,
+    busy: CounterFamily,
 }
 
 impl ProxyMetrics {
@@ -56,6 +59,16 @@ impl ProxyMetrics {
                 "Counter of additional sends because an upstream was silent.",
                 &["proxy_name", "to"],
             ),
+            in_flight: metrics.gauge(
+                "dunlin_proxy_in_flight",
+                "Gauge of the queries at an upstream, 4096 at most.",
+                &["proxy_name", "to"],
+            ),
+            busy: metrics.counter(
+                "dunlin_proxy_busy_total",
+                "Counter of the queries that found too many in flight at an upstream.",
+                &["proxy_name", "to"],
+            ),
         }
     }
 
@@ -72,6 +85,8 @@ impl ProxyMetrics {
             probe_failures: OnceLock::new(),
             ignored: OnceLock::new(),
             hedges: OnceLock::new(),
+            in_flight: OnceLock::new(),
+            busy: OnceLock::new(),
         }
     }
 }
@@ -106,6 +121,8 @@ pub struct UpstreamMetrics {
     probe_failures: OnceLock<Counter>,
     ignored: OnceLock<Counter>,
     hedges: OnceLock<Counter>,
+    in_flight: OnceLock<Gauge>,
+    busy: OnceLock<Counter>,
 }
 
 impl UpstreamMetrics {
@@ -133,18 +150,26 @@ impl UpstreamMetrics {
     }
 
     pub(crate) fn probe_failed(&self) {
-        self.counter(&self.probe_failures, &self.families.probe_failures).inc();
+        self.series(&self.probe_failures, &self.families.probe_failures).inc();
     }
 
     pub(crate) fn ignored_reply(&self) {
-        self.counter(&self.ignored, &self.families.ignored).inc();
+        self.series(&self.ignored, &self.families.ignored).inc();
     }
 
     pub(crate) fn hedged(&self) {
-        self.counter(&self.hedges, &self.families.hedges).inc();
+        self.series(&self.hedges, &self.families.hedges).inc();
     }
 
-    fn counter<'a, T: Series>(&'a self, cell: &'a OnceLock<T>, family: &Family<T>) -> &'a T {
+    pub(crate) fn in_flight(&self) -> &Gauge {
+        self.series(&self.in_flight, &self.families.in_flight)
+    }
+
+    pub(crate) fn busy(&self) {
+        self.series(&self.busy, &self.families.busy).inc();
+    }
+
+    fn series<'a, T: Series>(&'a self, cell: &'a OnceLock<T>, family: &Family<T>) -> &'a T {
         cell.get_or_init(|| family.with(&[self.proxy_name, &self.to]))
     }
 

@@ -31,6 +31,12 @@ fn setup(directive: &mut Directive<'_>) -> anyhow::Result<()> {
                 "Upstream {own} is left out: this server listens there"
             );
         }
+        if located.places.is_empty() {
+            tracing::error!(
+                target: "plugin/forward",
+                "No upstream is left for {}: its queries fail until the file changes", config.from
+            );
+        }
         let tls = build::tls_client(&config, located.needs_tls())?;
         let group = Arc::new(OnceLock::new());
         directive.add(Forward {

@@ -84,6 +84,23 @@ async fn f01_a_query_over_udp_goes_over_udp_and_its_reply_is_passed_on() {
 }
 
 #[tokio::test]
+async fn f32_options_travel_unless_they_speak_of_one_hop() {
+    let upstream = upstream();
+    let subnet = [0, 1, 24, 0, 192, 0, 2];
+    let (cookie, local) = ([1; 8], [7; 3]);
+    let query = query("a.test.", RecordType::A).edns(4096).dnssec_ok();
+    let query = query.option(8, &subnet).option(10, &cookie).option(65001, &local);
+    assert_eq!(address(block(&format!("forward . {upstream}")).ask(query).await), "192.0.2.1");
+    let asked = upstream.asked();
+    let edns = asked[0].message.as_ref().unwrap().edns.as_ref().unwrap();
+    assert!(edns.flags().dnssec_ok);
+    assert_eq!(edns.max_payload(), 1232, "our own size");
+    let codes: Vec<u16> =
+        edns.options().as_ref().iter().map(|(code, _)| u16::from(*code)).collect();
+    assert_eq!(codes, [8, 65001]);
+}
+
+#[tokio::test]
 async fn transports_follow_client_and_properties() {
     let udp = || query("a.test.", RecordType::A);
     for (row, properties, query, transport) in [

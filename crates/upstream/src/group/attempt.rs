@@ -5,10 +5,11 @@
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::Duration;
 
+use dunlin_core::metrics::Gauge;
 use dunlin_core::wire::Flags;
 use tokio::time::Instant;
 
-use super::{Exchange, Held, MAX_IN_FLIGHT, Upstream, Via};
+use super::{Exchange, Upstream, Via};
 use crate::ask::Ask;
 use crate::error::ExchangeError;
 use crate::response::Response;
@@ -124,11 +125,24 @@ fn refuses_edns(ask: &Ask, response: &Response) -> bool {
         && matches!(Flags::of(&response.bytes).rcode(), 1 | 4)
 }
 
-fn enter<E>(upstream: &Upstream<E>) -> Result<Held<'_>, ExchangeError> {
-    let before = upstream.in_flight.fetch_add(1, Relaxed);
-    let held = Held(&upstream.in_flight);
-    if before < MAX_IN_FLIGHT {
-        return Ok(held);
+/// A query at an upstream, as long as it lives.
+struct AtUpstream<'a>(&'a Gauge);
+
+impl Drop for AtUpstream<'_> {
+    fn drop(&mut self) {
+        self.0.add(-1);
     }
-    Err(ExchangeError::Busy { remote: upstream.name.clone() })
 }
+
+fn enter<E>(upstream: &Upstream<E>) -> Result<AtUpstream<'_>, ExchangeError> {
+    let in_flight = upstream.metrics.in_flight();
+    if in_flight.value() >= MAX_IN_FLIGHT {
+        upstream.metrics.busy();
+        return Err(ExchangeError::Busy { remote: upstream.name.clone() });
+    }
+    in_flight.add(1);
+    Ok(AtUpstream(in_flight))
+}
+
+/// Questions at one upstream at a time (security.md RL-13).
+const MAX_IN_FLIGHT: i64 = 4096;

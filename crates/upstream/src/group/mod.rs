@@ -123,23 +123,18 @@ pub struct Upstream<E> {
     pub health: Health,
     /// Its numbers.
     pub metrics: Arc<UpstreamMetrics>,
-    in_flight: AtomicUsize,
     /// When an operator was last told that somebody is guessing at responses.
     flood_told: Mutex<Option<Instant>>,
 }
 
 /// Between two log lines about guesses (security.md FW-21).
 const FLOOD_LOG_INTERVAL: Duration = Duration::from_secs(60);
-/// Questions at one upstream at a time (security.md RL-13).
-const MAX_IN_FLIGHT: usize = 4096;
-
 impl<E: Exchange> Upstream<E> {
     /// An upstream in good health.
     #[must_use]
     pub fn new(name: String, exchange: E, metrics: Arc<UpstreamMetrics>) -> Self {
-        let in_flight = AtomicUsize::new(0);
         let flood_told = Mutex::new(None);
-        Self { name, exchange, health: Health::default(), metrics, in_flight, flood_told }
+        Self { name, exchange, health: Health::default(), metrics, flood_told }
     }
 
     /// A question moved to TCP because too many datagrams were not its response.

@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use dunlin_core::buffer::Buffer;
@@ -111,7 +110,7 @@ impl Book {
         while let Some(message) = frame(inbox, taken) {
             taken += 2 + message.len();
             self.last_activity = now;
-            self.state.received.fetch_add(1, Relaxed);
+            self.state.heard();
             self.deliver(message)?;
         }
         inbox.drain(..taken);

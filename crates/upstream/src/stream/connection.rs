@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use dunlin_core::buffer::Buffer;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -29,8 +31,26 @@ pub(crate) struct State {
     pub(crate) in_flight: AtomicUsize,
     /// Messages received.
     pub(crate) received: AtomicU64,
+    /// Since when queries go out and nothing comes back: milliseconds after the opening, and one
+    /// more; 0 if something came since.
+    silent_since: AtomicU64,
     /// Our address, once the connection stands.
     local: OnceLock<SocketAddr>,
+}
+
+impl State {
+    /// A query goes out, this long after the opening.
+    fn asked(&self, age: Duration) {
+        let millis = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        let stamp = millis.saturating_add(1);
+        let _silent_already = self.silent_since.compare_exchange(0, stamp, Relaxed, Relaxed);
+    }
+
+    /// A message came in.
+    pub(super) fn heard(&self) {
+        self.received.fetch_add(1, Relaxed);
+        self.silent_since.store(0, Relaxed);
+    }
 }
 
 /// A query for the connection.
@@ -47,7 +67,25 @@ pub(crate) struct Order {
 /// Queries waiting to be written; beyond that the upstream is busy.
 const QUEUE: usize = 1024;
 
+/// A connection on which nothing came for this long, though somebody asked, is not trusted with
+/// another query: its peer may have gone without a word (requirements.md P-07).
+const MAX_SILENCE: Duration = Duration::from_secs(1);
+
 impl Connection {
+    /// Hands a query to the task.
+    pub(super) fn order(&self, order: Order) -> Result<(), TrySendError<Order>> {
+        self.state.asked(Instant::now().saturating_duration_since(self.opened));
+        self.orders.try_send(order)
+    }
+
+    /// Whether queries go out and nothing comes back.
+    pub(super) fn is_silent(&self, now: Instant) -> bool {
+        let stamp = self.state.silent_since.load(Relaxed);
+        let since = self.opened + Duration::from_millis(stamp.saturating_sub(1));
+        let silent = stamp != 0 && now.saturating_duration_since(since) >= MAX_SILENCE;
+        silent && self.is_established()
+    }
+
     pub(crate) fn is_established(&self) -> bool {
         self.state.local.get().is_some()
     }
@@ -109,6 +147,8 @@ async fn serve(
     let error = match dialled {
         Ok((stream, local)) => {
             let _first = state.local.set(local);
+            // The time that dialling took is no silence of the peer.
+            state.silent_since.store(0, Relaxed);
             let book = Book::new(state, local, endpoint.remote, endpoint.limits);
             return drive(stream, queue, book).await;
         }

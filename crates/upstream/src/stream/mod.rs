@@ -118,7 +118,7 @@ impl Streams {
         let (reply, response) = oneshot::channel();
         let query = Buffer::copy_of(ask.as_bytes());
         let order = Order { query, question_end: ask.question_end(), reply };
-        if connection.orders.try_send(order).is_err() {
+        if connection.order(order).is_err() {
             return Err(connection.hung_up(remote));
         }
         match tokio::time::timeout_at(until, response).await {

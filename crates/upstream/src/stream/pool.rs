@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 use dunlin_core::worker;
 use parking_lot::Mutex;
@@ -99,10 +100,10 @@ impl Drop for Lease<'_> {
 
 impl Connection {
     /// Whether the connection takes no more queries.
-    fn is_over(&self, max_age: std::time::Duration) -> bool {
-        let old =
-            !max_age.is_zero() && Instant::now().saturating_duration_since(self.opened) >= max_age;
-        old || self.orders.is_closed()
+    fn is_over(&self, max_age: Duration) -> bool {
+        let now = Instant::now();
+        let old = !max_age.is_zero() && now.saturating_duration_since(self.opened) >= max_age;
+        old || self.orders.is_closed() || self.is_silent(now)
     }
 
     /// Whether the connection stands and nobody waits on it.

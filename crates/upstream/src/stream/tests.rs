@@ -279,6 +279,25 @@ async fn a_connection_on_which_nothing_comes_is_not_used_again() {
 }
 
 #[tokio::test]
+async fn a_silent_connection_is_not_trusted_though_nobody_waits_any_more() {
+    let upstream = answering();
+    upstream.on("silent.test", Vec::<Action>::new());
+    let rig = Rig::to(&upstream, StreamLimits::default());
+    assert!(rig.ask("a.test").await.is_ok());
+    // The query is given up early, as one that was hedged.
+    let asked = tokio::time::timeout(Duration::from_millis(50), rig.ask("silent.test")).await;
+    assert!(asked.is_err());
+    wait::until_async("the end of the patience", async || {
+        assert!(rig.streams.pool.len() <= 1);
+        drop(rig.streams.pool.lease(&rig.streams.endpoint, false));
+        upstream.connections() == 2
+    })
+    .await;
+    assert!(rig.ask("a.test").await.is_ok());
+    assert_eq!(upstream.asked().last().map(|asked| asked.connection), Some(2));
+}
+
+#[tokio::test]
 async fn a_fresh_connection_is_one_that_nobody_was_answered_on() {
     let upstream = answering();
     let rig = Rig::to(&upstream, StreamLimits::default());

@@ -172,6 +172,12 @@ async fn one_or_five_wrong_ids_then_good() {
 }
 
 #[tokio::test]
+async fn f11_f13_wrong_ids_only_and_garbage_only() {
+    ask_in_vain(Reply::new().answer(GOOD).wrong_id()).await.is_silence();
+    ask_in_vain(Action::Raw(b"8 octets".to_vec())).await.is_silence();
+}
+
+#[tokio::test]
 async fn garbage_with_right_id_then_good() {
     let behavior = |asked: &Asked| {
         let mut garbage = asked.bytes[..2].to_vec();
