@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use tokio::sync::mpsc;
 
 use crate::listen::connections::Connections;
-use crate::listen::{Listener, serve_tcp, serve_udp};
+use crate::listen::{Limits, Listener, serve_tcp, serve_udp};
 
 /// The worker threads.
 #[derive(Debug)]
@@ -97,7 +97,8 @@ async fn work(mut assignments: mpsc::Receiver<Assignment>, connections: Arc<Conn
         }
         match tokio::net::TcpListener::from_std(tcp) {
             Ok(socket) => {
-                tasks.spawn(serve_tcp(listener, socket, Arc::clone(&connections)));
+                let connections = Arc::clone(&connections);
+                tasks.spawn(serve_tcp(listener, socket, connections, Limits::default()));
             }
             Err(error) => tracing::error!(%error, "a TCP socket cannot be served"),
         }

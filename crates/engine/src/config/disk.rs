@@ -1,13 +1,13 @@
 //! Files of a configuration, read so that they belong together.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use dunlin_core::corefile::{LoadError, Loader};
+use dunlin_core::corefile::{Diagnostic, LoadError, Loader, Position};
 
 use super::Loaded;
 use crate::texts::os_error;
@@ -23,20 +23,25 @@ type Stamp = (u64, u64, u64, i64, i64);
 
 /// More than a Corefile may have: the parser says so.
 const MOST: u64 = (1 << 20) + 1;
-/// How often a read is repeated because files changed meanwhile.
-const ATTEMPTS: usize = 5;
+/// How often files are read that change meanwhile.
+const ATTEMPTS: usize = 10;
+const RESTLESS: &str = "the configuration files change while they are read";
 
-/// Parses until nothing changed under way: a `ConfigMap` mount swaps all files at once, and a
+/// Reads until nothing changed under way: a `ConfigMap` mount swaps all files at once, and a
 /// mixture of old and new must not be taken for either.
-pub(super) fn consistently(parse: impl Fn(&DiskLoader) -> Loaded) -> Loaded {
-    for _ in 1..ATTEMPTS {
+pub(super) fn consistently(mut read: impl FnMut(&DiskLoader) -> Loaded) -> Loaded {
+    let mut sources = BTreeSet::new();
+    for _ in 0..ATTEMPTS {
         let loader = DiskLoader::default();
-        let loaded = parse(&loader);
+        let loaded = read(&loader);
         if loader.is_unchanged() {
             return loaded;
         }
+        sources = loaded.sources;
     }
-    parse(&DiskLoader::default())
+    let position = Position { file: "Corefile".into(), line: 1, column: 1 };
+    let restless = Diagnostic::bare(position, RESTLESS.into(), RESTLESS.into());
+    Loaded { diagnostics: vec![restless], sources, ..Loaded::default() }
 }
 
 impl DiskLoader {

@@ -97,7 +97,7 @@ fn check_overlap(
     let named = |host: &str| {
         if host.is_empty() { key.to_string() } else { format!("{key} on {host}") }
     };
-    if served.iter().any(|other| other == host) {
+    if served.iter().any(|other| is_same(other, host)) {
         return Err(mistake(
             block,
             format!("cannot serve {} - it is already defined", named(host)),
@@ -122,25 +122,31 @@ fn add(
 ) -> Result<(), Diagnostic> {
     let zone = Zone::new(&key.zone).map_err(|error| mistake(block, error.to_string()))?;
     let zone = (zone, block.index);
-    let known = plans.iter_mut().find(|plan| plan.host == host && plan.address.port() == key.port);
-    match known {
+    let address = socket_address(&host, key.port)
+        .ok_or_else(|| mistake(block, format!("not an address: {host:?}")))?;
+    // Two spellings of an address are one listener: of two sockets the kernel would pick one.
+    match plans.iter_mut().find(|plan| plan.address == address) {
         Some(plan) => plan.zones.push(zone),
-        None => {
-            let address = socket_address(&host, key.port)
-                .ok_or_else(|| mistake(block, format!("not an address: {host:?}")))?;
-            plans.push(ListenPlan { host, address, zones: vec![zone] });
-        }
+        None => plans.push(ListenPlan { host, address, zones: vec![zone] }),
     }
     Ok(())
 }
 
-/// The address of a `bind` host; nothing means all addresses of both families.
+fn is_same(one: &str, other: &str) -> bool {
+    let both_named = !one.is_empty() && !other.is_empty();
+    one == other || both_named && socket_address(one, 0) == socket_address(other, 0)
+}
+
+/// The address of a `bind` host; nothing, and the wildcard of either family, means all addresses
+/// of both families.
 fn socket_address(host: &str, port: u16) -> Option<SocketAddr> {
+    let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
     if host.is_empty() {
-        return Some(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)));
+        return Some(any);
     }
     let Some((address, interface)) = host.split_once('%') else {
-        return host.parse::<IpAddr>().ok().map(|address| SocketAddr::new(address, port));
+        let address: IpAddr = host.parse().ok()?;
+        return Some(if address.is_unspecified() { any } else { SocketAddr::new(address, port) });
     };
     let address: Ipv6Addr = address.parse().ok()?;
     let known = dunlin_os::interfaces::addresses().ok()?;

@@ -5,6 +5,8 @@ mod disk;
 mod interfaces;
 mod listeners;
 mod origin;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -41,6 +43,15 @@ pub(crate) struct Loaded {
     pub(crate) sources: BTreeSet<PathBuf>,
     /// Of all that counts, not of comments and places.
     pub(crate) hash: String,
+    /// Whether the files have no server blocks, and the fallback stands in for them.
+    pub(crate) is_fallback: bool,
+}
+
+impl Loaded {
+    /// Whether there is an error among the diagnostics.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
 }
 
 /// Server blocks that are set up, and the listeners that they want.
@@ -52,21 +63,29 @@ pub(crate) struct Draft {
 }
 
 impl Setup {
-    /// Reads the Corefile and all that it imports.
+    /// Reads the Corefile and all that it imports; in place of one without server blocks, or of a
+    /// usual file that is not there, the fallback.
     pub(crate) fn load(&self) -> Loaded {
-        let text = match self.origin.read(&self.fallback) {
-            Ok(text) => text,
-            Err(diagnostic) => {
-                let sources = self.origin.path().into_iter().collect();
-                return Loaded { diagnostics: vec![diagnostic], sources, ..Loaded::default() };
-            }
-        };
-        disk::consistently(|loader| self.parse(&text, loader))
+        let read = disk::consistently(|loader| self.read(loader));
+        if read.is_broken() || !read.corefile.blocks.is_empty() {
+            return read;
+        }
+        let fallback = disk::consistently(|loader| self.parse(self.fallback.as_bytes(), loader));
+        let mut sources = read.sources;
+        sources.extend(fallback.sources);
+        let mut diagnostics = read.diagnostics;
+        diagnostics.extend(fallback.diagnostics);
+        Loaded { is_fallback: true, sources, diagnostics, ..fallback }
     }
 
-    /// Reads the stand-in for a Corefile without server blocks.
-    pub(crate) fn load_fallback(&self) -> Loaded {
-        disk::consistently(|loader| self.parse(self.fallback.as_bytes(), loader))
+    fn read(&self, loader: &disk::DiskLoader) -> Loaded {
+        match self.origin.read(loader) {
+            Ok(text) => self.parse(&text.unwrap_or_default(), loader),
+            Err(diagnostic) => {
+                let sources = self.origin.path().into_iter().collect();
+                Loaded { diagnostics: vec![diagnostic], sources, ..Loaded::default() }
+            }
+        }
     }
 
     fn parse(&self, text: &[u8], loader: &disk::DiskLoader) -> Loaded {
@@ -92,6 +111,7 @@ impl Setup {
             diagnostics,
             sources,
             hash: hex(&Sha512::digest(json)),
+            is_fallback: false,
         }
     }
 
@@ -118,7 +138,7 @@ impl Setup {
             .enumerate()
             .map(|(index, (tree, keys))| Block::new(index, tree.clone(), keys, order.clone()))
             .collect();
-        mistakes.extend(self.missing(corefile));
+        let mut absent = self.absent();
         let mut context = SetupContext {
             metrics: metrics.clone(),
             lines: lines.clone(),
@@ -129,6 +149,9 @@ impl Setup {
             memory_limit: dunlin_os::limits::memory(),
         };
         for entry in self.registry.iter() {
+            for name in split_before(&mut absent, entry.name) {
+                mistakes.extend(missing(corefile, name));
+            }
             for block in &mut blocks {
                 mistakes.extend(set_up_one(entry, block, &context));
             }
@@ -136,6 +159,7 @@ impl Setup {
                 context.listeners = listeners::addresses(&blocks);
             }
         }
+        mistakes.extend(absent.into_iter().flat_map(|name| missing(corefile, name)));
         let plans = if keys_are_good { plan(&blocks) } else { Ok(Vec::new()) };
         let plans = plans.unwrap_or_else(|mistake| {
             mistakes.push(mistake);
@@ -149,26 +173,32 @@ impl Setup {
     }
 
     /// Directives that CoreDNS has and this binary has not, in chain order.
-    fn missing(&self, corefile: &Corefile) -> Vec<Diagnostic> {
+    fn absent(&self) -> Vec<&'static str> {
         let own = self.registry.names();
-        let absent = DIRECTIVES.iter().filter(|name| !own.contains(name));
-        let uses = |name: &str| {
-            let all = corefile.blocks.iter().flat_map(|block: &ServerBlock| &block.directives);
-            all.filter(|directive| directive.name.is(name))
-                .map(|directive| directive.name.position.clone())
-                .collect::<Vec<_>>()
-        };
-        absent
-            .flat_map(|name| uses(name).into_iter().map(move |position| (name, position)))
-            .map(|(name, position)| {
-                let compatible = format!(
-                    "no action found for directive '{name}' with server type 'dns' (missing a plugin?)"
-                );
-                let message = format!("directive '{name}' is known to CoreDNS but not to Dunlin yet");
-                Diagnostic::bare(position, message, compatible)
-            })
-            .collect()
+        DIRECTIVES.iter().copied().filter(|name| !own.contains(name)).collect()
     }
+}
+
+/// Takes the absent directives that CoreDNS would set up before this one.
+fn split_before(absent: &mut Vec<&'static str>, name: &str) -> Vec<&'static str> {
+    let place = |name: &str| DIRECTIVES.iter().position(|known| *known == name);
+    let Some(end) = place(name) else { return Vec::new() };
+    let count = absent.iter().take_while(|name| place(name) < Some(end)).count();
+    absent.drain(..count).collect()
+}
+
+/// One mistake for each use of a directive that CoreDNS has and this binary has not.
+fn missing(corefile: &Corefile, name: &str) -> Vec<Diagnostic> {
+    let all = corefile.blocks.iter().flat_map(|block: &ServerBlock| &block.directives);
+    let uses = all.filter(|directive| directive.name.is(name));
+    uses.map(|directive| {
+        let compatible = format!(
+            "no action found for directive '{name}' with server type 'dns' (missing a plugin?)"
+        );
+        let message = format!("directive '{name}' is known to CoreDNS but not to Dunlin yet");
+        Diagnostic::bare(directive.name.position.clone(), message, compatible)
+    })
+    .collect()
 }
 
 /// Runs one setup; its error gets the prefix `plugin/NAME: ` and a place.
@@ -196,11 +226,7 @@ fn hex(octets: &[u8]) -> String {
 /// What `dunlin check` tells: all mistakes and warnings of a configuration, without a socket.
 #[must_use]
 pub fn check(setup: &Setup) -> Vec<Diagnostic> {
-    let mut loaded = setup.load();
-    let broken = loaded.diagnostics.iter().any(Diagnostic::is_error);
-    if !broken && loaded.corefile.blocks.is_empty() {
-        loaded = setup.load_fallback();
-    }
+    let loaded = setup.load();
     let mut diagnostics = loaded.diagnostics;
     let metrics = Metrics::new(0);
     let result = setup.set_up(&loaded.corefile, &metrics, &Lines::discarded(), &Retain::default());

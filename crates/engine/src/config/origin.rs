@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use dunlin_core::corefile::{Diagnostic, Position};
+use dunlin_core::corefile::{Diagnostic, LoadError, Loader, Position};
 
 /// The source of the main text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,17 +44,16 @@ impl Origin {
         parent.or_else(|| std::env::current_dir().ok()).unwrap_or_else(|| "/".into())
     }
 
-    pub(super) fn read(&self, fallback: &str) -> Result<Vec<u8>, Diagnostic> {
+    /// The main text; `None` for a usual file that is not there.
+    pub(super) fn read(&self, loader: &impl Loader) -> Result<Option<Vec<u8>>, Diagnostic> {
         let (path, lead) = match self {
-            Self::Stdin(text) => return Ok(text.clone()),
+            Self::Stdin(text) => return Ok(Some(text.clone())),
             Self::Named(path) => (path, "loading Caddyfile via flag: "),
             Self::Usual(path) => (path, "loading Caddyfile via default: "),
         };
-        match std::fs::read(path) {
-            Ok(text) => Ok(text),
-            Err(error) if is_absent(&error) && matches!(self, Self::Usual(_)) => {
-                Ok(fallback.as_bytes().to_vec())
-            }
+        match loader.read(path) {
+            Ok(text) => Ok(Some(text)),
+            Err(LoadError::NotFound) if matches!(self, Self::Usual(_)) => Ok(None),
             Err(error) => {
                 let message = go_error(path, &error);
                 let position = Position { file: self.name().into(), line: 1, column: 1 };
@@ -64,12 +63,8 @@ impl Origin {
     }
 }
 
-fn is_absent(error: &std::io::Error) -> bool {
-    error.kind() == std::io::ErrorKind::NotFound
-}
-
 /// The words that operators know: `open X: no such file or directory`, `read X: is a directory`.
-fn go_error(path: &Path, error: &std::io::Error) -> String {
-    let call = if error.kind() == std::io::ErrorKind::IsADirectory { "read" } else { "open" };
-    format!("{call} {}: {}", path.display(), crate::texts::os_error(error))
+fn go_error(path: &Path, error: &LoadError) -> String {
+    let call = if matches!(error, LoadError::Directory) { "read" } else { "open" };
+    format!("{call} {}: {error}", path.display())
 }

@@ -120,13 +120,22 @@ impl Inner {
 }
 
 impl Admission {
-    /// Says whether the connection is waiting for its client.
-    pub(crate) fn set_idle(&self, idle: bool) {
+    /// Says that the connection waits for its client from now on. True if four fifths of all
+    /// places are taken.
+    pub(crate) fn set_idle(&self) -> bool {
         let mut inner = self.connections.inner.lock();
         inner.clock += 1;
         let now = inner.clock;
         if let Some(entry) = inner.entries.get_mut(&self.number) {
-            entry.idle_since = idle.then_some(now);
+            entry.idle_since = Some(now);
+        }
+        inner.entries.len() * 5 > self.connections.limit * 4
+    }
+
+    /// Says that the connection owes its client something.
+    pub(crate) fn set_busy(&self) {
+        if let Some(entry) = self.connections.inner.lock().entries.get_mut(&self.number) {
+            entry.idle_since = None;
         }
     }
 }
@@ -166,12 +175,11 @@ mod tests {
     fn the_oldest_idle_connection_makes_room() {
         let all = connections(27); // a limit of 16, the least there is
         let held: Vec<_> = (0..16).map(|last| all.admit(client(last)).unwrap()).collect();
-        held[0].set_idle(false);
-        let _new = all.admit(client(99)).unwrap();
+        held[0].set_busy();
+        let new = all.admit(client(99)).unwrap();
         assert!(!held[0].evicted.is_cancelled(), "busy");
         assert!(held[1].evicted.is_cancelled(), "idle for longest");
-        held.iter().for_each(|one| one.set_idle(false));
-        _new.set_idle(false);
+        held.iter().chain([&new]).for_each(Admission::set_busy);
         assert!(all.admit(client(100)).is_none(), "nobody is idle");
         drop(held);
         assert!(all.admit(client(100)).is_some());
@@ -181,8 +189,45 @@ mod tests {
     fn one_client_cannot_take_all() {
         let all = connections(100_000);
         let held: Vec<_> = (0..PER_CLIENT).map(|_| all.admit(client(1)).unwrap()).collect();
-        held.iter().for_each(|one| one.set_idle(false));
+        held.iter().for_each(Admission::set_busy);
         assert!(all.admit(client(1)).is_none());
         assert!(all.admit(client(2)).is_some());
+    }
+    #[test]
+    fn who_was_active_last_stays_longest() {
+        let all = connections(27);
+        let held: Vec<_> = (0..16).map(|last| all.admit(client(last)).unwrap()).collect();
+        held[0].set_idle();
+        let _new = all.admit(client(99)).unwrap();
+        assert!(!held[0].evicted.is_cancelled() && held[1].evicted.is_cancelled());
+    }
+
+    #[test]
+    fn scarce_places_are_told() {
+        let all = connections(27);
+        let mut held: Vec<_> = (0..12).map(|last| all.admit(client(last)).unwrap()).collect();
+        assert!(!held[0].set_idle());
+        held.push(all.admit(client(12)).unwrap());
+        assert!(held[0].set_idle(), "13 of 16");
+        held.pop();
+        assert!(!held[0].set_idle());
+    }
+
+    #[test]
+    fn numbers_of_connections_are_shown() {
+        let metrics = Metrics::new(0);
+        let all = Arc::new(Connections::new(&metrics, Some(27)));
+        let open = || {
+            metrics
+                .page()
+                .lines()
+                .find_map(|line| line.strip_prefix("dunlin_tcp_connections ").map(str::to_owned))
+        };
+        let held: Vec<_> = (0..17).map(|last| all.admit(client(last)).unwrap()).collect();
+        assert_eq!(open().as_deref(), Some("16"));
+        drop(held);
+        assert_eq!(open().as_deref(), Some("0"));
+        assert!(metrics.page().contains("dunlin_tcp_connections_refused_total 1"), "evicted");
+        assert!(all.inner.lock().per_client.is_empty());
     }
 }

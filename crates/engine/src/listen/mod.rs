@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use self::tcp::serve_tcp;
+pub(crate) use self::tcp::{Limits, serve_tcp};
 pub(crate) use self::udp::serve_udp;
 use crate::serve::Shared;
 use crate::table::Table;

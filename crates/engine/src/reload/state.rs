@@ -10,6 +10,9 @@ use crate::config::Loaded;
 /// All that counts of the Corefile and of the files that generations depend on.
 pub(super) fn fingerprint(loaded: &Loaded, watched: &[PathBuf]) -> String {
     let mut text = loaded.hash.clone();
+    if loaded.is_fallback {
+        text.push_str("\nfallback");
+    }
     for diagnostic in loaded.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()) {
         text.push('\n');
         text.push_str(&diagnostic.compatible);
@@ -86,8 +89,16 @@ impl ReloadMetrics {
         self.last_success.set(i64::try_from(seconds).unwrap_or(i64::MAX));
     }
 
-    pub(super) fn succeeded(&self) {
+    /// The files say again what runs.
+    pub(super) fn settled(&self, hash: &str) {
+        self.set("disk", hash);
         self.stale.set(0);
+    }
+
+    /// The files say nothing that could be tried.
+    pub(super) fn refused(&self) {
+        self.stale.set(1);
+        self.failed.inc();
     }
 
     pub(super) fn failed(&self) {

@@ -1,69 +1,37 @@
-//! DNS over TCP (RFC 7766): pipelining, replies as they become ready, limits on everything.
+//! One connection: pipelining, replies as they become ready, limits on everything.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use dunlin_core::Transport;
 use dunlin_core::buffer::Buffer;
 use dunlin_core::query::Source;
 use dunlin_core::wire::{HEADER_LEN, read_u16};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::Listener;
-use super::connections::{Admission, Connections};
-use crate::serve::{Answer, unmapped};
+use super::Limits;
+use crate::listen::Listener;
+use crate::listen::connections::Admission;
+use crate::serve::{Answer, Later, unmapped};
 
-/// A message must be complete this long after the connection began, or after its first octet.
-const READ_TIMEOUT: Duration = Duration::from_secs(3);
-/// Between two messages.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
-/// A client that takes nothing for so long is gone.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Queries of one connection in work; then nothing more is read.
 const PIPELINED: usize = 128;
 /// A buffer that has grown beyond four of these shrinks again, in octets.
 const READ_LEN: usize = 16 * 1024;
-/// Pause when there are no descriptors left.
-const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+/// Replies that are framed and not written, in octets; then no more queries are answered.
+const OUTPUT_LEN: usize = 256 * 1024;
 
-/// Accepts connections on one socket until the listener is told to stop.
-pub(crate) async fn serve_tcp(
-    listener: Arc<Listener>,
-    socket: TcpListener,
-    connections: Arc<Connections>,
-) {
-    loop {
-        let accepted = tokio::select! {
-            accepted = socket.accept() => accepted,
-            () = listener.stop.cancelled() => return,
-        };
-        match accepted {
-            Ok((stream, client)) => {
-                let Some(admission) = connections.admit(client.ip().to_canonical()) else {
-                    continue;
-                };
-                if let Some(connection) = Connection::new(&listener, stream, client, admission) {
-                    listener.tasks.spawn(connection.run());
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, address = %listener.address, "accepting failed");
-                tokio::time::sleep(EXHAUSTED_PAUSE).await;
-            }
-        }
-    }
-}
-
-struct Connection {
+/// A connection that was admitted.
+pub(super) struct Connection {
     listener: Arc<Listener>,
     client: SocketAddr,
     local: SocketAddr,
     admission: Admission,
+    limits: Limits,
     reader: OwnedReadHalf,
     writer: OwnedWriteHalf,
     /// Octets read and not handled yet.
@@ -83,11 +51,12 @@ struct Connection {
 struct Broken;
 
 impl Connection {
-    fn new(
+    pub(super) fn new(
         listener: &Arc<Listener>,
         stream: TcpStream,
         client: SocketAddr,
         admission: Admission,
+        limits: Limits,
     ) -> Option<Self> {
         let local = unmapped(stream.local_addr().ok()?);
         let (reader, writer) = stream.into_split();
@@ -97,6 +66,7 @@ impl Connection {
             client: unmapped(client),
             local,
             admission,
+            limits,
             reader,
             writer,
             input: Vec::new(),
@@ -105,18 +75,18 @@ impl Connection {
             sender,
             in_work: 0,
             ended: false,
-            deadline: Instant::now() + READ_TIMEOUT,
+            deadline: Instant::now() + limits.read,
         })
     }
 
-    async fn run(mut self) {
+    pub(super) async fn run(mut self) {
         while !(self.ended && self.in_work == 0) {
             if self.step().await.is_err() {
                 return;
             }
         }
         // The client may be gone already; there is nothing left to tell it.
-        let _closed = timeout(WRITE_TIMEOUT, self.writer.shutdown()).await;
+        let _closed = timeout(self.limits.write, self.writer.shutdown()).await;
     }
 
     async fn step(&mut self) -> Result<(), Broken> {
@@ -133,17 +103,33 @@ impl Connection {
             read = self.reader.read_buf(&mut self.input), if may_read => {
                 self.has_read(&read)?;
             }
-            () = stop.cancelled(), if !self.ended => self.ended = true,
+            () = stop.cancelled(), if !self.ended => self.read_rest().await,
             () = evicted.cancelled() => return Err(Broken),
             () = sleep_until(self.deadline), if is_waiting => return Err(Broken),
         }
-        while let Ok(reply) = self.replies.try_recv() {
+        while self.output.len() < OUTPUT_LEN
+            && let Ok(reply) = self.replies.try_recv()
+        {
             self.take(reply);
         }
-        if !self.ended || !self.input.is_empty() {
-            self.handle_input()?;
+        loop {
+            self.handle_input();
+            let has_room = self.output.len() < OUTPUT_LEN;
+            self.write().await?;
+            if has_room {
+                return Ok(());
+            }
         }
-        self.write().await
+    }
+
+    /// What the client sent before the end was announced is still answered.
+    async fn read_rest(&mut self) {
+        // Lets tokio learn what has come meanwhile.
+        tokio::task::yield_now().await;
+        while self.input.len() < READ_LEN * 4
+            && matches!(self.reader.try_read_buf(&mut self.input), Ok(1..))
+        {}
+        self.ended = true;
     }
 
     fn has_read(&mut self, read: &std::io::Result<usize>) -> Result<(), Broken> {
@@ -161,24 +147,39 @@ impl Connection {
             frame(&reply, &mut self.output);
         }
         if self.in_work == 0 {
-            self.deadline = Instant::now() + IDLE_TIMEOUT;
-            self.admission.set_idle(true);
+            self.wait_for_client(Instant::now());
         }
     }
 
-    /// Handles all complete messages, as far as the limit allows.
-    fn handle_input(&mut self) -> Result<(), Broken> {
+    /// Nothing is in work any more, or something was answered at once.
+    fn wait_for_client(&mut self, now: Instant) {
+        let is_crowded = self.admission.set_idle();
+        self.deadline = now
+            + match (self.input.is_empty(), is_crowded) {
+                (false, _) => self.limits.read,
+                (true, true) => self.limits.idle_in_a_crowd,
+                (true, false) => self.limits.idle,
+            };
+    }
+
+    /// Handles all complete messages, as far as the limits allow.
+    fn handle_input(&mut self) {
         let mut input = std::mem::take(&mut self.input);
         let mut at = 0;
         let now = Instant::now();
         let listener = Arc::clone(&self.listener);
         let table = listener.table.load();
         while self.in_work < PIPELINED
+            && self.output.len() < OUTPUT_LEN
             && let Some(length) = read_u16(&input, at)
             && let Some(message) = input.get(at + 2..at + 2 + usize::from(length))
         {
             if message.len() < HEADER_LEN {
-                return Err(Broken);
+                // Who sends this speaks another protocol: the rest means nothing.
+                self.ended = true;
+                input.clear();
+                at = 0;
+                break;
             }
             at += 2 + message.len();
             let (client, local) = (self.client, self.local);
@@ -189,18 +190,19 @@ impl Connection {
                 Answer::Later(later) => self.answer_later(later),
             }
         }
-        if at > 0 {
-            let partly_read = at < input.len();
-            self.deadline = now + if partly_read { READ_TIMEOUT } else { IDLE_TIMEOUT };
-        }
         input.drain(..at);
         self.input = input;
-        Ok(())
+        if at > 0 && self.in_work == 0 {
+            self.wait_for_client(now);
+        } else if !self.input.is_empty() {
+            // The first octets of a message, or more of them: the whole has to come in time.
+            self.deadline = self.deadline.min(now + self.limits.read);
+        }
     }
 
-    fn answer_later(&mut self, later: crate::serve::Later) {
+    fn answer_later(&mut self, later: Later) {
         if self.in_work == 0 {
-            self.admission.set_idle(false);
+            self.admission.set_busy();
         }
         self.in_work += 1;
         let sender = self.sender.clone();
@@ -214,7 +216,7 @@ impl Connection {
         if self.output.is_empty() {
             return Ok(());
         }
-        let written = timeout(WRITE_TIMEOUT, self.writer.write_all(&self.output)).await;
+        let written = timeout(self.limits.write, self.writer.write_all(&self.output)).await;
         self.output.clear();
         if self.output.capacity() > READ_LEN * 4 {
             self.output.shrink_to(READ_LEN);

@@ -1,6 +1,10 @@
 //! DNS over UDP, by the batch: one receive, all chains polled in place, one send. Replies that
 //! had to wait are sent as they come.
 
+#[cfg(test)]
+mod tests;
+
+use std::io;
 use std::sync::Arc;
 
 use dunlin_core::Transport;
@@ -13,7 +17,7 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
-use super::Listener;
+use crate::listen::Listener;
 use crate::serve::{Answer, Later};
 use crate::table::Table;
 
@@ -24,6 +28,9 @@ struct Endpoint {
     /// Replies that had to wait. Only this worker's tasks lock it, one after the other.
     late: Mutex<Outbox>,
 }
+
+/// More than a receive buffer holds: a client that never ceases must not delay the end.
+const LAST_BATCHES: usize = 1024;
 
 /// Serves one socket until the listener is told to stop; then what the kernel still holds is
 /// answered too.
@@ -46,7 +53,13 @@ pub(crate) async fn serve_udp(listener: Arc<Listener>, socket: UdpSocket) {
             tokio::task::yield_now().await;
         }
     }
-    while endpoint.turn(&mut inbox, &mut outbox).await {}
+    // Asked directly: tokio may not know of it yet.
+    for _ in 0..LAST_BATCHES {
+        let received = inbox.receive_draining(&endpoint.socket);
+        if !endpoint.handle_batch(&received, &mut inbox, &mut outbox).await {
+            break;
+        }
+    }
 }
 
 impl Endpoint {
@@ -54,8 +67,17 @@ impl Endpoint {
     async fn turn(self: &Arc<Self>, inbox: &mut Inbox, outbox: &mut Outbox) -> bool {
         let received =
             self.socket.try_io(Interest::READABLE, || inbox.receive_draining(&self.socket));
-        if let Err(error) = &received
-            && error.kind() != std::io::ErrorKind::WouldBlock
+        self.handle_batch(&received, inbox, outbox).await
+    }
+
+    async fn handle_batch(
+        self: &Arc<Self>,
+        received: &io::Result<usize>,
+        inbox: &mut Inbox,
+        outbox: &mut Outbox,
+    ) -> bool {
+        if let Err(error) = received
+            && error.kind() != io::ErrorKind::WouldBlock
         {
             tracing::debug!(%error, address = %self.listener.address, "receiving failed");
         }
