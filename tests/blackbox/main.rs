@@ -15,4 +15,5 @@ mod banner;
 mod check;
 mod command_line;
 mod kit;
+mod queries;
 mod start;
