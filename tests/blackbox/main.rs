@@ -16,4 +16,5 @@ mod check;
 mod command_line;
 mod kit;
 mod queries;
+mod reload;
 mod start;
