@@ -15,6 +15,8 @@ mod banner;
 mod check;
 mod command_line;
 mod kit;
+mod pages;
 mod queries;
 mod reload;
+mod shutdown;
 mod start;
