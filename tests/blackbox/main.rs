@@ -15,6 +15,7 @@ mod banner;
 mod check;
 mod command_line;
 mod kit;
+mod node_local;
 mod pages;
 mod queries;
 mod reload;
