@@ -1,4 +1,5 @@
 //! Tells the crate which compiler made it and from which commit.
+#![forbid(unsafe_code)]
 
 use std::process::Command;
 

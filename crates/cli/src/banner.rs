@@ -3,13 +3,15 @@
 use std::net::SocketAddr;
 
 use dunlin_core::Registry;
+use dunlin_core::release::{COMPILER, REVISION, VERSION};
 use dunlin_engine::Started;
 
 /// `Dunlin-VERSION`, then platform and compiler.
 pub(crate) fn version() -> String {
     let os = std::env::consts::OS;
     let arch = std::env::consts::ARCH;
-    format!("Dunlin-{}\n{os}/{arch}, rust\n", env!("CARGO_PKG_VERSION"))
+    let revision = if REVISION.is_empty() { String::new() } else { format!(", {REVISION}") };
+    format!("Dunlin-{VERSION}\n{os}/{arch}, {COMPILER}{revision}\n")
 }
 
 /// The installed plugins, one a line, sorted, and an empty line, as CoreDNS prints them.

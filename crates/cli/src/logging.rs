@@ -4,25 +4,17 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::SystemTime;
 
-use dunlin_core::lines::Lines;
+use dunlin_core::lines::{Format, Lines, Style};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-/// How lines look.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Style {
-    pub(crate) json: bool,
-    pub(crate) time: bool,
-}
-
-/// Sends all events to `lines`. The result switches DEBUG lines on and off.
-pub(crate) fn install(lines: &Lines, style: Style) -> Arc<AtomicBool> {
+/// Sends all events to `lines`, in their style. The result switches DEBUG lines on and off.
+pub(crate) fn install(lines: &Lines) -> Arc<AtomicBool> {
     let debug = Arc::new(AtomicBool::new(false));
-    let layer = LineLayer { lines: lines.clone(), style, debug: Arc::clone(&debug) };
+    let layer = LineLayer { lines: lines.clone(), debug: Arc::clone(&debug) };
     let subscriber = tracing_subscriber::registry().with(layer);
     // A second one in this process, as in an embedding, keeps the first.
     let _already_set = tracing::subscriber::set_global_default(subscriber);
@@ -31,7 +23,6 @@ pub(crate) fn install(lines: &Lines, style: Style) -> Arc<AtomicBool> {
 
 struct LineLayer {
     lines: Lines,
-    style: Style,
     debug: Arc<AtomicBool>,
 }
 
@@ -45,12 +36,10 @@ impl<S: Subscriber> Layer<S> for LineLayer {
         let mut text = Text::default();
         event.record(&mut text);
         let label = label(level, target);
-        self.lines.write(|line| {
-            if self.style.json {
-                write_json(line, label, target, &text.finish());
-            } else {
-                write_text(line, self.style.time, label, target, &text.finish());
-            }
+        let Style { format, time } = self.lines.style();
+        self.lines.write(|line| match format {
+            Format::Json => write_json(line, label, target, &text.finish()),
+            Format::Text => write_text(line, time, label, target, &text.finish()),
         });
     }
 }
@@ -88,11 +77,11 @@ fn write_text(line: &mut Vec<u8>, time: bool, label: &str, target: &str, text: &
 fn write_json(line: &mut Vec<u8>, label: &str, target: &str, text: &str) {
     let mut fields = serde_json::Map::new();
     fields.insert("time".into(), now().into());
-    fields.insert("level".into(), label.to_ascii_lowercase().into());
+    fields.insert("level".into(), label.into());
     if let Some(plugin) = plugin_of(target) {
         fields.insert("plugin".into(), plugin.into());
     }
-    fields.insert("message".into(), text.into());
+    fields.insert("msg".into(), text.into());
     // Writing to memory cannot fail.
     let _always = writeln!(line, "{}", serde_json::Value::Object(fields));
 }
@@ -103,10 +92,9 @@ fn plugin_of(target: &str) -> Option<&str> {
 
 /// Now, as RFC 3339 has it, in UTC.
 fn now() -> String {
-    let mut text = String::new();
-    // Writing to memory cannot fail.
-    let _always = SystemTime.format_time(&mut Writer::new(&mut text));
-    text
+    let mut text = Vec::new();
+    dunlin_core::timestamp::append(&mut text, SystemTime::now());
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// Now, as Go's log package has it, to the second, in UTC.
@@ -169,8 +157,8 @@ mod tests {
         write_json(&mut line, "ERROR", "plugin/errors", "a \"b\"\n\u{1b}[0m\0");
         assert_eq!(line.iter().filter(|octet| **octet == b'\n').count(), 1);
         let value: serde_json::Value = serde_json::from_slice(&line).unwrap();
-        assert_eq!(value["message"], "a \"b\"\n\u{1b}[0m\0");
+        assert_eq!(value["msg"], "a \"b\"\n\u{1b}[0m\0");
         assert_eq!(value["plugin"], "errors");
-        assert_eq!(value["level"], "error");
+        assert_eq!(value["level"], "ERROR");
     }
 }

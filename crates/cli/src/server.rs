@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use dunlin_core::Registry;
-use dunlin_core::lines::Lines;
+use dunlin_core::lines::{Format, Lines, Style};
 use dunlin_core::metrics::Metrics;
 use dunlin_engine::{Driver, Options, Origin, Setup, Signals, Started};
 
 use crate::arguments::Flags;
-use crate::logging::{Style, install};
+use crate::logging::install;
 use crate::{DEFAULT_COREFILE, banner, to_stderr};
 
 /// How long the last lines may take to be written.
@@ -31,6 +31,7 @@ pub(crate) fn serve(registry: Registry, flags: &Flags) -> ExitCode {
 }
 
 fn start(registry: Registry, flags: &Flags) -> anyhow::Result<u8> {
+    dunlin_engine::prepare_process();
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if !flags.hickory {
         builder.worker_threads(1);
@@ -46,8 +47,10 @@ fn start(registry: Registry, flags: &Flags) -> anyhow::Result<u8> {
         "Log lines lost because nobody read them in time.",
         &[],
     );
+    let format = if flags.json { Format::Json } else { Format::Text };
     let lines = Lines::new(std::io::stdout(), dropped.with(&[])).context("log writer")?;
-    let debug = install(&lines, Style { json: flags.json, time: flags.log_time });
+    let lines = lines.styled(Style { format, time: flags.log_time });
+    let debug = install(&lines);
     let setup = setup(registry, flags)?;
     let options = Options {
         on_start: announce(&setup, flags, lines.clone()),
@@ -106,10 +109,11 @@ fn announce(setup: &Setup, flags: &Flags, lines: Lines) -> Box<dyn FnOnce(&Start
         _ => false,
     };
     Box::new(move |started| {
-        let say = |text: String| {
-            if !quiet {
-                lines.write(|out| out.extend_from_slice(text.as_bytes()));
-            }
+        let say = |text: String| match lines.style().format {
+            _ if quiet => {}
+            Format::Text => lines.write(|out| out.extend_from_slice(text.as_bytes())),
+            // Who reads objects cannot read a banner.
+            Format::Json => text.lines().for_each(|line| tracing::info!("{line}")),
         };
         say(banner::zones(started));
         if let Some(hash) = &started.hash {

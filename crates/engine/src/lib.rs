@@ -31,3 +31,10 @@ pub use self::signals::Signals;
 pub fn worker_count() -> usize {
     dunlin_os::limits::worker_count()
 }
+
+/// Settings of the process that want to be made before its heap grows: small pages, so that an
+/// idle server stays small. Without them it works just as well.
+pub fn prepare_process() {
+    // An old kernel does not know the option; nothing depends on it.
+    let _unknown = dunlin_os::process::disable_huge_pages();
+}

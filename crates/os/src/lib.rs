@@ -13,4 +13,5 @@ mod address;
 pub mod batch;
 pub mod interfaces;
 pub mod limits;
+pub mod process;
 pub mod sockets;

@@ -4,11 +4,14 @@
 #![forbid(unsafe_code)]
 
 pub mod bind;
+pub mod cache;
 pub mod debug;
 pub mod errors;
+pub mod forward;
 pub mod health;
 pub mod import;
 pub mod log;
+pub mod r#loop;
 pub mod metadata;
 pub mod prometheus;
 pub mod ready;
@@ -33,6 +36,9 @@ pub fn registry() -> Registry {
         prometheus::ENTRY,
         errors::ENTRY,
         log::ENTRY,
+        cache::ENTRY,
+        r#loop::ENTRY,
+        forward::ENTRY,
         whoami::ENTRY,
     ])
 }

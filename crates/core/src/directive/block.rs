@@ -1,10 +1,12 @@
 //! A server block while it is set up, and what came of it.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::hash::BuildHasher;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dunlin_corefile::{ServerBlock, ServerKey};
+use foldhash::quality::FixedState;
 
 use super::{Directive, Entry, Hooks, HttpEndpoint, SetupContext};
 use crate::gate::Opcodes;
@@ -120,9 +122,13 @@ impl Block {
     }
 
     pub(super) fn fingerprint_of(&self, name: &str) -> String {
-        let words: Vec<String> =
-            self.tree.tokens_of(name).iter().map(|token| format!("{:?}", token.text)).collect();
-        format!("root {:?}\n{}\n", self.parts.root, words.join(" "))
+        let mut text = format!("root {:?}\n", self.parts.root);
+        for token in self.tree.tokens_of(name) {
+            text.push_str(&format!("{:?} ", token.text));
+            text.push_str(&content_of(&self.parts.root.join(&*token.text)));
+        }
+        text.push('\n');
+        text
     }
 
     pub(super) fn fingerprint_behind(&self, name: &str) -> String {
@@ -130,6 +136,18 @@ impl Block {
         behind.map(|name| self.fingerprint_of(name)).collect()
     }
 }
+
+/// What a word that names a file stands for: a changed `resolv.conf` is another upstream.
+fn content_of(path: &Path) -> String {
+    let is_file = std::fs::metadata(path).is_ok_and(|data| data.is_file() && data.len() < MAX_FILE);
+    let content = is_file.then(|| std::fs::read(path).ok()).flatten();
+    content
+        .map(|content| format!("{:x} ", FixedState::default().hash_one(content)))
+        .unwrap_or_default()
+}
+
+/// Larger files are told apart by their names only, in octets.
+const MAX_FILE: u64 = 1 << 20;
 
 impl fmt::Debug for Parts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

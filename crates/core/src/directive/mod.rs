@@ -64,6 +64,8 @@ pub struct SetupContext {
     pub listeners: Vec<SocketAddr>,
     /// Lists the network interfaces of this machine.
     pub interfaces: Interfaces,
+    /// Octets of memory that the process may use, if something limits it.
+    pub memory_limit: Option<u64>,
 }
 
 impl<'a> Directive<'a> {
@@ -178,6 +180,12 @@ impl<'a> Directive<'a> {
     /// What the kernel says.
     pub fn interfaces(&self) -> std::io::Result<Vec<Interface>> {
         self.context.interfaces.list()
+    }
+
+    /// Octets of memory that the process may use; `None` if nothing limits it.
+    #[must_use]
+    pub fn memory_limit(&self) -> Option<usize> {
+        self.context.memory_limit.and_then(|limit| usize::try_from(limit).ok())
     }
 
     /// Who is ready, for whoever reports it.

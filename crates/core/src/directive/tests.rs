@@ -85,3 +85,18 @@ fn the_fingerprint_behind_sees_what_stands_behind_and_nothing_else() {
     assert_ne!(one, of("log\ncache 31\nforward . 1.1.1.1"));
     assert_ne!(one, of("log\ncache 30\nforward . 1.1.1.2"));
 }
+
+#[test]
+fn the_fingerprint_sees_the_content_of_files_that_are_named() {
+    let entries = [Entry { name: "forward", setup: |_| Ok(()) }];
+    let file = std::env::temp_dir().join(format!("dunlin-fingerprint-{}", std::process::id()));
+    let of = |content: &str| {
+        std::fs::write(&file, content).unwrap();
+        let text = format!("forward . {}", file.display());
+        testing::block(&entries, &text).unwrap().block().fingerprint_of("forward")
+    };
+    let one = of("nameserver 192.0.2.1");
+    assert_eq!(one, of("nameserver 192.0.2.1"));
+    assert_ne!(one, of("nameserver 192.0.2.2"));
+    std::fs::remove_file(file).unwrap();
+}

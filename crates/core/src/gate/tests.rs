@@ -2,6 +2,7 @@
 //! gate.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use hickory_proto::serialize::binary::BinEncodable;
 use proptest::prelude::*;
@@ -14,6 +15,8 @@ use crate::query::{Query, Source};
 use crate::wire::MAX_MESSAGE_LEN;
 
 const TABLE: &str = include_str!("../../testdata/packets.txt");
+
+const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 40_000);
 
 /// Rows that cannot be seen here: reading datagrams and streams, and knowing our own sockets.
 const ELSEWHERE: [u8; 3] = [41, 42, 45];
@@ -36,7 +39,7 @@ impl<'a> Row<'a> {
         let mut row = Self {
             title: columns[0],
             transports: &[],
-            peer: "192.0.2.1:40000".parse().unwrap(),
+            peer: CLIENT,
             opcodes: Opcodes::default(),
             packet: packet(columns[2]),
             outcome: columns[3],
@@ -100,13 +103,7 @@ fn check(row: &Row<'_>, transport: Transport) {
 
 fn check_passed(row: &Row<'_>, place: &str, transport: Transport, view: View, name: &WireName) {
     assert_eq!(view.end + view.trailing, row.packet.len(), "{place}");
-    let source = Source {
-        client: row.peer,
-        local: "192.0.2.53:53".parse().unwrap(),
-        transport,
-        received: Instant::now(),
-    };
-    let query = Query::new(Buffer::copy_of(&row.packet), view, name, source);
+    let query = query_of(&row.packet, (view, *name), transport);
     assert_eq!(query.qname(), query.qname_as_sent().to_ascii_lowercase(), "{place}");
     assert_eq!(query.qname_as_sent(), &row.packet[12..12 + query.qname().len()], "{place}");
     if let Some(forwarded) = row.forwarded {
@@ -135,24 +132,29 @@ fn check_reply(place: &str, query: &[u8], outcome: &str, rejection: Rejection) {
 fn row_12_counts_the_octets_it_strips() {
     for (text, trailing) in [("h0100/1 q", 0), ("h0100/1 q ff", 1), ("h0100/1.0.0.1 q o 00*99", 99)]
     {
-        assert_eq!(
-            accept_over(Transport::Udp, &packet(text)).unwrap().trailing,
-            trailing,
-            "{text}"
-        );
+        let (view, _) = accept_over(Transport::Udp, &packet(text)).unwrap();
+        assert_eq!(view.trailing, trailing, "{text}");
     }
 }
 
 #[test]
 fn row_26_small_udp_sizes_mean_512_and_streams_take_all() {
-    let table = [("o0", 512), ("o511", 512), ("o512", 512), ("o1232", 1232), ("o65535", 65_535)];
-    for (opt, expected) in table {
-        let bytes = packet(&format!("h0100/1.0.0.1 q {opt}"));
-        assert_eq!(query_over(Transport::Udp, &bytes).max_size(), expected, "{opt}");
-        assert_eq!(query_over(Transport::Tcp, &bytes).max_size(), MAX_MESSAGE_LEN, "{opt}");
+    let table = [
+        ("h0100/1 q", 512),
+        ("h0100/1.0.0.1 q o0", 512),
+        ("h0100/1.0.0.1 q o511", 512),
+        ("h0100/1.0.0.1 q o512", 512),
+        ("h0100/1.0.0.1 q o1232", 1232),
+        ("h0100/1.0.0.1 q o65535", 65_535),
+    ];
+    for (text, over_udp) in table {
+        let bytes = packet(text);
+        for (transport, expected) in [(Transport::Udp, over_udp), (Transport::Tcp, MAX_MESSAGE_LEN)]
+        {
+            let query = query_of(&bytes, accept_over(transport, &bytes).unwrap(), transport);
+            assert_eq!(query.max_size(), expected, "{text} over {transport:?}");
+        }
     }
-    let without_opt = query_over(Transport::Udp, &packet("h0100/1 q"));
-    assert_eq!(without_opt.max_size(), 512);
 }
 
 #[test]
@@ -175,22 +177,23 @@ fn bombs_are_refused_by_their_first_octets() {
     for (title, text) in table {
         let verdict = accept_over(Transport::Tcp, &packet(text));
         let is_bounded = matches!(verdict, Err(Rejection::Header(FORMERR | NOTIMP)))
-            || verdict.is_ok_and(|view| view.end < 64);
+            || verdict.is_ok_and(|(view, _)| view.end < 64);
         assert!(is_bounded, "{title}");
     }
 }
 
-fn accept_over(transport: Transport, bytes: &[u8]) -> Result<View, Rejection> {
-    let peer = "192.0.2.1:40000".parse().unwrap();
-    accept(bytes, peer, transport, Opcodes::default().with(NOTIFY), &mut WireName::new())
+/// What the gate lets pass, and QNAME in lower case.
+type Passed = (View, WireName);
+
+fn accept_over(transport: Transport, bytes: &[u8]) -> Result<Passed, Rejection> {
+    let mut name = WireName::new();
+    let opcodes = Opcodes::default().with(NOTIFY);
+    let view = accept(bytes, CLIENT, transport, opcodes, &mut name)?;
+    Ok((view, name))
 }
 
-fn query_over(transport: Transport, bytes: &[u8]) -> Query {
-    let client = "192.0.2.1:40000".parse().unwrap();
-    let mut name = WireName::new();
-    let view = accept(bytes, client, transport, Opcodes::default(), &mut name).unwrap();
-    let local = "192.0.2.53:53".parse().unwrap();
-    let source = Source { client, local, transport, received: Instant::now() };
+fn query_of(bytes: &[u8], (view, name): Passed, transport: Transport) -> Query {
+    let source = Source { client: CLIENT, local: CLIENT, transport, received: Instant::now() };
     Query::new(Buffer::copy_of(bytes), view, &name, source)
 }
 
@@ -198,15 +201,15 @@ fn query_over(transport: Transport, bytes: &[u8]) -> Query {
 fn check_any(bytes: &[u8]) {
     for transport in [Transport::Udp, Transport::Tcp] {
         match accept_over(transport, bytes) {
-            Ok(view) => check_accepted(bytes, &view, transport),
+            Ok(passed) => check_accepted(bytes, passed, transport),
             Err(rejection) => check_rejected(bytes, rejection),
         }
     }
 }
 
-fn check_accepted(bytes: &[u8], view: &View, transport: Transport) {
-    assert_eq!(view.end + view.trailing, bytes.len());
-    let query = query_of(bytes, view.clone(), transport);
+fn check_accepted(bytes: &[u8], passed: Passed, transport: Transport) {
+    assert_eq!(passed.0.end + passed.0.trailing, bytes.len());
+    let query = query_of(bytes, passed, transport);
     let mut out = Vec::new();
     query.append_for_upstream(&mut out);
     assert!(out.len() <= bytes.len(), "what goes on is never more than what came");
@@ -215,14 +218,6 @@ fn check_accepted(bytes: &[u8], view: &View, transport: Transport) {
     assert_eq!(query_of(&out, again, Transport::Tcp).question(), query.question());
     assert_eq!(query.name().to_bytes().unwrap(), query.qname_as_sent());
     assert_eq!(query.reply().wire().unwrap().0[HEADER_LEN..], *query.question());
-}
-
-fn query_of(bytes: &[u8], view: View, transport: Transport) -> Query {
-    let mut name = WireName::new();
-    expand(bytes, HEADER_LEN, &mut name).unwrap();
-    let client = "192.0.2.1:40000".parse().unwrap();
-    let source = Source { client, local: client, transport, received: Instant::now() };
-    Query::new(Buffer::copy_of(bytes), view, &name, source)
 }
 
 fn check_rejected(bytes: &[u8], rejection: Rejection) {
@@ -237,8 +232,8 @@ fn check_rejected(bytes: &[u8], rejection: Rejection) {
     assert!(flags.has(Flags::QR));
     assert!(!flags.has(Flags::AA | Flags::TC | Flags::RA | Flags::Z | Flags::AD));
     // A reply never calls for a reply.
-    let silent = Err(Rejection::Drop(DropReason::Response));
-    assert_eq!(accept_over(Transport::Tcp, &reply).map(|view| view.end), silent);
+    let verdict = accept_over(Transport::Tcp, &reply).map(|_| ());
+    assert_eq!(verdict, Err(Rejection::Drop(DropReason::Response)));
 }
 
 /// A packet of the table with some of its octets changed, cut off or put in.

@@ -93,6 +93,7 @@ pub fn block_for(
         readiness: Readiness::default(),
         listeners: vec!["127.0.0.1:53".parse()?],
         interfaces: interfaces::of_a_test(),
+        memory_limit: None,
     };
     for entry in entries {
         block.set_up(entry, &context)?;

@@ -5,6 +5,7 @@
 mod flags;
 #[cfg(test)]
 pub(crate) mod generated;
+mod marks;
 mod name;
 mod records;
 mod summary;

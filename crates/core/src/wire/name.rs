@@ -1,9 +1,10 @@
 //! Domain names on the wire: skipping, expanding, comparing, printing.
 //!
-//! RFC 1035 §3.1 and §4.1.4, with the limits of RFC 9267: pointers go strictly backwards, a name
-//! has at most 255 octets and 126 pointers.
+//! RFC 1035 §3.1 and §4.1.4, with the limits of RFC 9267: pointers go strictly backwards, to what
+//! ends before the name that they stand in; a name has at most 255 octets and 126 pointers.
 
 use std::fmt;
+use std::ops::Range;
 
 use super::HEADER_LEN;
 
@@ -72,9 +73,21 @@ pub fn skip(message: &[u8], mut at: usize) -> Option<usize> {
 /// `None` for a name that breaks RFC 1035 or the limits of RFC 9267.
 #[must_use]
 pub fn expand(message: &[u8], at: usize, into: &mut WireName) -> Option<usize> {
+    expand_where(message, at, into, |_| true)
+}
+
+/// As [`expand`], but `None` also if a pointer leads to octets that `may_be_name` denies.
+pub(super) fn expand_where(
+    message: &[u8],
+    at: usize,
+    into: &mut WireName,
+    may_be_name: impl Fn(Range<usize>) -> bool,
+) -> Option<usize> {
     into.len = 0;
     let mut position = at;
     let mut barrier = at;
+    // What a pointer leads to ends before the name that it was met in.
+    let mut limit = message.len();
     let mut pointers = 0;
     let mut end = None;
     loop {
@@ -82,6 +95,9 @@ pub fn expand(message: &[u8], at: usize, into: &mut WireName) -> Option<usize> {
         match length & 0xc0 {
             0x00 => {
                 let label_end = position + 1 + usize::from(length);
+                if label_end > limit || (pointers > 0 && !may_be_name(position..label_end)) {
+                    return None;
+                }
                 into.push(message.get(position..label_end)?)?;
                 if length == 0 {
                     return Some(end.unwrap_or(label_end));
@@ -93,9 +109,14 @@ pub fn expand(message: &[u8], at: usize, into: &mut WireName) -> Option<usize> {
                 let target = usize::from(u16::from_be_bytes([length & 0x3f, low]));
                 end.get_or_insert(position + 2);
                 pointers += 1;
-                if target >= barrier || target < HEADER_LEN || pointers > MAX_POINTERS {
+                let leads_back = target < barrier && target >= HEADER_LEN;
+                if !leads_back || position + 2 > limit || pointers > MAX_POINTERS {
                     return None;
                 }
+                if pointers > 1 && !may_be_name(position..position + 2) {
+                    return None;
+                }
+                limit = barrier;
                 barrier = target;
                 position = target;
             }
@@ -195,6 +216,16 @@ mod tests {
         ] {
             assert_eq!(expand(&message(bad), 12, &mut WireName::new()), None, "{bad:x?}");
         }
+    }
+
+    #[test]
+    fn what_a_pointer_leads_to_ends_before_the_pointing_name() {
+        // The label at 12 has three octets; the name at 15 lies in it and points to it.
+        let label = message(b"\x03ab\xc0\x0cxxxxxxxxxxxx\x00");
+        assert_eq!(expand(&label, 15, &mut WireName::new()), None);
+        // The same with a pointer cut by the name that points there.
+        let pointer = message(b"\x00\xc0\xc0\x0d\x00");
+        assert_eq!(expand(&pointer, 14, &mut WireName::new()), None);
     }
 
     #[test]

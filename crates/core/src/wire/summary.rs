@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::{
-    CLASS_IN, HEADER_LEN, RecordRef, Records, Section, WireName, counts, expand, read_u32, types,
-};
+use super::marks::Marks;
+use super::name::expand_where;
+use super::{CLASS_IN, HEADER_LEN, RecordRef, Records, Section, WireName, counts, read_u32, types};
 
 /// A message that is cut, lies about its counts or has a broken name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -43,10 +43,10 @@ impl Summary {
     /// [`MalformedMessage`] if any name, count or length is wrong: whoever sent it is to blame.
     pub fn of(message: &[u8]) -> Result<Self, MalformedMessage> {
         let mut records = Records::new(message).ok_or(MalformedMessage)?;
-        let mut summary = Self::of_question(message, records.offset())?;
-        let mut owner = WireName::new();
+        let mut names = Names { message, name: WireName::new(), numbers: Marks::new() };
+        let mut summary = Self::of_question(&mut names, records.offset())?;
         for record in &mut records {
-            summary.add(message, &record, &mut owner).ok_or(MalformedMessage)?;
+            summary.add(&mut names, &record).ok_or(MalformedMessage)?;
         }
         if records.is_malformed() {
             return Err(MalformedMessage);
@@ -56,19 +56,20 @@ impl Summary {
     }
 
     /// Says that the TTLs of all records but OPT have become `ttl` seconds.
-    pub(crate) fn set_ttl(&mut self, ttl: u32) {
+    pub fn set_ttl(&mut self, ttl: u32) {
         let ttl = ttl_as_meant(ttl);
         self.min_ttl = self.min_ttl.map(|_| ttl);
         self.soa = self.soa.map(|(_, minimum)| (ttl, minimum));
     }
 
-    fn of_question(message: &[u8], question_end: usize) -> Result<Self, MalformedMessage> {
+    fn of_question(names: &mut Names<'_>, question_end: usize) -> Result<Self, MalformedMessage> {
         let mut uncompressed_len = HEADER_LEN;
         let mut at = HEADER_LEN;
-        for _ in 0..counts(message)[0] {
-            let mut name = WireName::new();
-            at = expand(message, at, &mut name).ok_or(MalformedMessage)? + 4;
-            uncompressed_len += name.as_bytes().len() + 4;
+        for _ in 0..counts(names.message)[0] {
+            let (name_end, length) = names.read(at).ok_or(MalformedMessage)?;
+            at = name_end + 4;
+            names.numbers.add(name_end..at);
+            uncompressed_len += length + 4;
         }
         Ok(Self {
             question_end,
@@ -84,10 +85,12 @@ impl Summary {
         })
     }
 
-    fn add(&mut self, message: &[u8], record: &RecordRef, name: &mut WireName) -> Option<()> {
-        expand(message, record.start, name)?;
-        self.uncompressed_len += name.as_bytes().len() + 10;
-        self.uncompressed_len += uncompressed_rdata(message, record, name)?;
+    fn add(&mut self, names: &mut Names<'_>, record: &RecordRef) -> Option<()> {
+        let message = names.message;
+        let (owner_end, length) = names.read(record.start)?;
+        names.numbers.add(owner_end..record.rdata.start);
+        self.uncompressed_len += length + 10;
+        self.uncompressed_len += uncompressed_rdata(names, record)?;
         if record.kind == types::OPT {
             // RFC 6891 §6.1.1 and §6.1.2: one, in the additional section, owned by the root.
             let owner_is_root = message.get(record.start) == Some(&0);
@@ -126,6 +129,22 @@ impl Summary {
     }
 }
 
+/// The names of a message, none of which may lead into the numbers between them.
+struct Names<'a> {
+    message: &'a [u8],
+    name: WireName,
+    numbers: Marks,
+}
+
+impl Names<'_> {
+    /// Where the name at `at` ends in place, and its length without compression.
+    fn read(&mut self, at: usize) -> Option<(usize, usize)> {
+        let may_be_name = |octets| self.numbers.has_none_of(octets);
+        let end = expand_where(self.message, at, &mut self.name, may_be_name)?;
+        Some((end, self.name.as_bytes().len()))
+    }
+}
+
 /// RFC 2181 §8: the top bit set counts as 0.
 fn ttl_as_meant(ttl: u32) -> u32 {
     if ttl > i32::MAX.unsigned_abs() { 0 } else { ttl }
@@ -139,8 +158,8 @@ pub(crate) fn is_before(one: u32, other: u32) -> bool {
 /// The length of the RDATA once its names are spelled out. Only the types of RFC 1035 may
 /// compress names there (RFC 3597 §4); some servers do it for SRV and DNAME too. Of these types,
 /// and of addresses, the RDATA has to end where it should.
-fn uncompressed_rdata(message: &[u8], record: &RecordRef, name: &mut WireName) -> Option<usize> {
-    let (lead, names, tail) = match record.kind {
+fn uncompressed_rdata(names: &mut Names<'_>, record: &RecordRef) -> Option<usize> {
+    let (lead, count, tail) = match record.kind {
         types::A if record.class == CLASS_IN => (4, 0, 0),
         types::AAAA => (16, 0, 0),
         types::NS | types::CNAME | types::PTR | types::DNAME | 3 | 4 | 7 | 8 | 9 => (0, 1, 0),
@@ -152,9 +171,10 @@ fn uncompressed_rdata(message: &[u8], record: &RecordRef, name: &mut WireName) -
     };
     let mut at = record.rdata.start + lead;
     let mut total = lead + tail;
-    for _ in 0..names {
-        at = expand(message, at, name)?;
-        total += name.as_bytes().len();
+    for _ in 0..count {
+        let (name_end, length) = names.read(at)?;
+        at = name_end;
+        total += length;
     }
     (at + tail == record.rdata.end).then_some(total)
 }

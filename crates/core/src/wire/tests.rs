@@ -113,6 +113,26 @@ fn an_a_record_of_another_class_is_not_an_address() {
     assert!(Summary::of(&bytes).is_ok());
 }
 
+/// A TTL is another one after each second in the cache; names have to stay what they are.
+#[test]
+fn no_name_leads_through_numbers() {
+    let record = "c00c_0010_0001_00*4_0004_03616263";
+    for (what, pointer) in
+        [("QTYPE", "c01d"), ("TYPE", "c023"), ("TTL", "c027"), ("RDLENGTH", "c02b")]
+    {
+        let bytes = packet(&format!("h8180/1.2 q {record} {pointer}_0001_0001_00*4_0004_c0000201"));
+        assert_eq!(Summary::of(&bytes), Err(MalformedMessage), "{what}");
+    }
+    let label_over_ttl = packet(
+        "h8180/1.3 q r16:0d c00c_0010_0001_00*4_0002_0000 c02d_0001_0001_00*4_0004_c0000201",
+    );
+    assert_eq!(Summary::of(&label_over_ttl), Err(MalformedMessage));
+    // RDATA that we do not read may hold names for others to point to.
+    let naptr = "r35:0001_0001_00_00_00_0161_c00c";
+    let bytes = packet(&format!("h8180/1.2 q {naptr} c034_0001_0001_00*4_0004_c0000201"));
+    assert!(Summary::of(&bytes).is_ok());
+}
+
 /// Each record's owner leads through all records before it, and the message is as long as can be.
 #[test]
 fn a_message_of_pointers_to_pointers_is_refused_before_long() {
@@ -169,11 +189,13 @@ proptest! {
     #[test]
     fn spoilt_responses_can_be_walked(
         message in response(),
+        is_compressed in any::<bool>(),
         edits in vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
         cut in any::<prop::sample::Index>(),
         at in 0..400_usize,
     ) {
-        let mut bytes = message.to_vec().unwrap();
+        let mut bytes =
+            if is_compressed { message.to_vec().unwrap() } else { uncompressed(&message) };
         for (place, octet) in edits {
             let place = place.index(bytes.len());
             bytes[place] = octet;
@@ -207,14 +229,14 @@ fn walk(bytes: &[u8], at: usize) {
     }
 }
 
-/// Types whose RDATA hickory-proto leaves alone and we read do not count, nor do pointers into the
-/// header, which it follows.
+/// Types whose RDATA hickory-proto leaves alone and we read do not count, nor do pointers: those
+/// into header and TTL, which it follows, are refused here.
 fn is_understood_by_hickory(bytes: &[u8]) -> bool {
     let Ok(message) = Message::from_vec(bytes) else { return false };
     let sections = [&message.answers, &message.authorities, &message.additionals];
     let read_by_us_alone = [3, 4, 7, 8, 9, 14, 17, 18, 21, types::DNAME, types::RRSIG];
     let is_shared = |kind: u16| !read_by_us_alone.contains(&kind);
-    let header_pointer = |pair: &[u8]| pair[0] == 0xc0 && usize::from(pair[1]) < HEADER_LEN;
+    let is_pointer = |octet: &u8| *octet >= 0xc0;
     sections.into_iter().flatten().all(|record| is_shared(record.record_type().into()))
-        && !bytes.windows(2).any(header_pointer)
+        && !bytes.iter().skip(HEADER_LEN).any(is_pointer)
 }

@@ -103,9 +103,12 @@ impl Setup {
         sources.extend(outcome.sources.directories);
         sources.extend(self.origin.path());
         let json = dunlin_core::corefile::semantic_json(&outcome.corefile);
+        let mut diagnostics = outcome.diagnostics;
+        let (_, doubts) = outcome.corefile.server_keys(self.port);
+        diagnostics.extend(doubts.into_iter().filter(|found| !found.is_error()));
         Loaded {
             corefile: outcome.corefile,
-            diagnostics: outcome.diagnostics,
+            diagnostics,
             sources,
             hash: hex(&Sha512::digest(json)),
             is_fallback: false,
@@ -124,9 +127,9 @@ impl Setup {
         known: &Retain,
     ) -> Result<Draft, Vec<Diagnostic>> {
         let (keys, mut mistakes) = corefile.server_keys(self.port);
-        if !mistakes.is_empty() {
-            return Err(mistakes);
-        }
+        // Doubts about keys were told when the file was loaded.
+        mistakes.retain(Diagnostic::is_error);
+        let keys_are_good = mistakes.is_empty();
         let order = self.registry.names();
         let mut blocks: Vec<Block> = corefile
             .blocks
@@ -143,6 +146,7 @@ impl Setup {
             readiness: Readiness::default(),
             listeners: Vec::new(),
             interfaces: interfaces::of_this_machine(),
+            memory_limit: dunlin_os::limits::memory(),
         };
         for entry in self.registry.iter() {
             for name in split_before(&mut absent, entry.name) {
@@ -156,7 +160,8 @@ impl Setup {
             }
         }
         mistakes.extend(absent.into_iter().flat_map(|name| missing(corefile, name)));
-        let plans = plan(&blocks).unwrap_or_else(|mistake| {
+        let plans = if keys_are_good { plan(&blocks) } else { Ok(Vec::new()) };
+        let plans = plans.unwrap_or_else(|mistake| {
             mistakes.push(mistake);
             Vec::new()
         });

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{bail, ensure};
 use dunlin_core::corefile::go::quote;
 use dunlin_core::directive::Interface;
 use dunlin_core::{Directive, Entry};
@@ -81,9 +81,9 @@ fn hosts(arguments: &[&str], interfaces: &[Interface]) -> anyhow::Result<Vec<Hos
             hosts.extend(interface.addresses.iter().map(|address| of(interface, *address)));
             continue;
         }
-        let address = argument.parse().with_context(|| {
-            format!("not a valid IP address or interface name: {}", quote(argument))
-        })?;
+        let Ok(address) = argument.parse() else {
+            bail!("not a valid IP address or interface name: {}", quote(argument));
+        };
         hosts.push(Host { text: (*argument).to_owned(), address, scope: None });
     }
     Ok(hosts)

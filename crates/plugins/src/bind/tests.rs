@@ -6,7 +6,7 @@ use dunlin_core::testing;
 use super::ENTRY;
 
 fn hosts(text: &str) -> Result<Option<Vec<String>>, String> {
-    let block = testing::setup(&ENTRY, text).map_err(|error| error.to_string())?;
+    let block = testing::setup(&ENTRY, text).map_err(|error| format!("{error:#}"))?;
     Ok(block.parts().hosts.clone())
 }
 

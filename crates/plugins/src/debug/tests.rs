@@ -18,7 +18,7 @@ fn it_takes_no_arguments_and_may_be_repeated() {
     ];
     for (row, text, expected) in table {
         let block = testing::setup(&ENTRY, text);
-        let found = block.map(|block| block.parts().debug).map_err(|error| error.to_string());
+        let found = block.map(|block| block.parts().debug).map_err(|error| format!("{error:#}"));
         assert_eq!(found, expected.map_err(str::to_owned), "{row} {text}");
     }
 }

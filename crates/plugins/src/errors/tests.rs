@@ -59,6 +59,16 @@ impl Subscriber for Journal {
     fn exit(&self, _: &span::Id) {}
 }
 
+/// Lets time pass, and then the timers do their work.
+async fn pass(time: Duration) {
+    // A timer counts from when its task first ran.
+    tokio::task::yield_now().await;
+    tokio::time::advance(time).await;
+    for _ in 0..3 {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Fails with the text that its name stands for.
 fn failing() -> Stub {
     stub(|query| {
@@ -127,9 +137,9 @@ async fn consolidated(options: &str, name: &str, count: usize) -> [String; 3] {
     let mut errors = block(&format!("errors {{\n{options}\n}}"));
     ask(&mut errors, name, count).await;
     let at_once = journal.take();
-    tokio::time::sleep(Duration::from_millis(1999)).await;
+    pass(Duration::from_millis(1999)).await;
     assert!(journal.take().is_empty(), "before the period has passed");
-    tokio::time::sleep(Duration::from_millis(2)).await;
+    pass(Duration::from_millis(2)).await;
     let later = journal.take();
     errors.stop().await;
     [at_once, later, journal.take()].map(|lines| lines.join("|"))
@@ -160,7 +170,7 @@ async fn e05_the_end_tells_what_is_pending() {
     ask(&mut errors, "refused.", 1).await;
     let line = "[WARN] 2 refused. A: read udp A->B: read: connection refused";
     assert_eq!(journal.take(), [line], "after the end each one is a line");
-    tokio::time::sleep(Duration::from_secs(10)).await;
+    pass(Duration::from_secs(10)).await;
     assert!(journal.take().is_empty());
 }
 
@@ -258,7 +268,7 @@ async fn a_new_period_begins_with_the_next_failure() {
     let mut errors = block(&format!("errors {{\n{REFUSED}\n}}"));
     for count in [3, 1] {
         ask(&mut errors, "refused.", count).await;
-        tokio::time::sleep(Duration::from_secs(7)).await;
+        pass(Duration::from_secs(7)).await;
         let told =
             format!("[ERROR] {count} errors like '.*connection refused$' occurred in last 2s");
         assert_eq!(journal.take(), [told]);
@@ -273,7 +283,7 @@ async fn ten_lines_a_second_of_one_text_are_enough() {
         ask(&mut errors, "same.", 10_000).await;
         ask(&mut errors, "other.", 2).await;
         assert_eq!(journal.take().len(), 10 + 2);
-        tokio::time::sleep(Duration::from_millis(1001)).await;
+        pass(Duration::from_millis(1001)).await;
         assert_eq!(
             journal.take(),
             ["[ERROR] 9990 more errors like 'failure same' occurred in last 1s"]
@@ -294,7 +304,7 @@ async fn many_texts_at_once_do_not_take_more_room() {
     }
     let lines = limit::TEXTS + usize::try_from(limit::LINES).unwrap();
     assert_eq!(journal.take().len(), lines);
-    tokio::time::sleep(Duration::from_millis(1001)).await;
+    pass(Duration::from_millis(1001)).await;
     let told = "[ERROR] 40 more errors like 'failure 266' occurred in last 1s";
     assert_eq!(journal.take(), [told]);
     ask(&mut errors, "999.", 1).await;

@@ -60,7 +60,7 @@ fn mistakes_are_told_as_coredns_tells_them() {
         ("H08", "health {\n foo\n}", parsing(3, "unknown property 'foo'")),
     ];
     for (row, text, expected) in table {
-        let error = testing::setup(&ENTRY, text).unwrap_err().to_string();
+        let error = format!("{:#}", testing::setup(&ENTRY, text).unwrap_err());
         assert_eq!(error, expected, "{row} {text}");
     }
 }
@@ -126,6 +126,23 @@ async fn h04_it_asks_itself_every_second_and_waits_three() {
     assert!(late.is_err(), "it goes on for ever");
     let page = metrics.page();
     assert!(page.contains("coredns_health_request_failures_total 1"), "{page}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_check_starts_and_ends_with_its_generation() {
+    // Nobody serves HTTP on this port, so each check fails.
+    let mut block = testing::setup(&ENTRY, "health 127.0.0.1:1").unwrap();
+    block.start().await.unwrap();
+    let failed = |number: u32| format!("\ncoredns_health_request_failures_total {number}\n");
+    let first_check = async {
+        while !block.metrics().page().contains(&failed(1)) {
+            tokio::time::advance(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), first_check).await.unwrap();
+    block.stop().await;
+    tokio::time::advance(Duration::from_secs(10)).await;
+    assert!(block.metrics().page().contains(&failed(1)), "it has ended");
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ fn setup(directive: &mut Directive<'_>) -> anyhow::Result<()> {
         address: config.address,
         path: "/ready",
         handler: Arc::new(move || answer(&readiness.unready())),
-        on_failure: OnListenFailure::Retry("plugin/ready: Failed to start readiness handler"),
+        on_failure: OnListenFailure::Retry("plugin/ready: Failed to start readiness handler: "),
         // Whoever balances load is to notice before the last query is answered.
         closing: Closing::First,
     });

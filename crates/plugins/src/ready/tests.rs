@@ -62,7 +62,7 @@ fn mistakes_are_told_as_coredns_tells_them() {
         ("", "ready x\nready", "address x: missing port in address".to_owned()),
     ];
     for (row, text, expected) in table {
-        let error = testing::setup(&ENTRY, text).unwrap_err().to_string();
+        let error = format!("{:#}", testing::setup(&ENTRY, text).unwrap_err());
         assert_eq!(error, expected, "{row} {text}");
     }
 }

@@ -6,7 +6,7 @@ use dunlin_core::testing;
 use super::ENTRY;
 
 fn times(text: &str) -> Result<Option<(u128, u128)>, String> {
-    let block = testing::setup(&ENTRY, text).map_err(|error| error.to_string())?;
+    let block = testing::setup(&ENTRY, text).map_err(|error| format!("{error:#}"))?;
     let millis = |times: ReloadTimes| (times.interval.as_millis(), times.jitter.as_millis());
     Ok(block.parts().reload.map(millis))
 }

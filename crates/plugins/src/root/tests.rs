@@ -33,7 +33,8 @@ fn the_last_path_counts() {
     ];
     for (row, text, expected) in table {
         let block = testing::setup(&ENTRY, text);
-        let found = block.map(|block| block.parts().root.clone()).map_err(|e| e.to_string());
+        let found =
+            block.map(|block| block.parts().root.clone()).map_err(|error| format!("{error:#}"));
         assert_eq!(found, expected.map(Into::into).map_err(str::to_owned), "{row} {text}");
     }
 }

@@ -64,7 +64,8 @@ fn setup_takes_no_arguments_and_may_be_repeated() {
     ];
     for (row, text, expected) in table {
         let block = testing::setup(&ENTRY, text);
-        let handlers = block.map(|block| block.parts().plugins.len()).map_err(|e| e.to_string());
+        let handlers =
+            block.map(|block| block.parts().plugins.len()).map_err(|error| format!("{error:#}"));
         assert_eq!(handlers, expected.map_err(str::to_owned), "{row} {text}");
     }
 }

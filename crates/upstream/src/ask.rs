@@ -1,0 +1,133 @@
+//! A query as it goes to an upstream, and the rule that says which response belongs to it.
+
+use dunlin_core::Query;
+use dunlin_core::buffer::Buffer;
+use dunlin_core::edns::MIN_UDP_SIZE;
+use dunlin_core::wire::{
+    self, Flags, HEADER_LEN, Records, WireName, expand, read_u16, types, write_u16,
+};
+
+/// A query with ID 0, ready for any number of exchanges; each of them gives it an ID of its own.
+#[derive(Debug)]
+pub struct Ask {
+    message: Buffer,
+    /// QNAME, lower case.
+    name: WireName,
+    question_end: usize,
+    /// Where the OPT record begins; it is the last record.
+    opt_at: Option<usize>,
+    /// The largest response over UDP that we invited.
+    max_udp_size: usize,
+}
+
+impl Ask {
+    /// The query re-made for an upstream (security.md FW-08). `None` if it has no question.
+    #[must_use]
+    pub fn of(query: &Query) -> Option<Self> {
+        let mut message = Buffer::new();
+        query.append_for_upstream(&mut message);
+        Self::new(message)
+    }
+
+    /// A query from a message with one uncompressed question. `None` if it is something else.
+    #[must_use]
+    pub fn new(message: Buffer) -> Option<Self> {
+        let mut name = WireName::new();
+        let question_end = expand(&message, HEADER_LEN, &mut name)?.checked_add(4)?;
+        if wire::counts(&message)[0] != 1 || question_end > message.len() {
+            return None;
+        }
+        let opt = Records::new(&message)?.find(|record| record.kind == types::OPT);
+        let size = opt.as_ref().map_or(MIN_UDP_SIZE, |opt| opt.class.max(MIN_UDP_SIZE));
+        let opt_at = opt.filter(|opt| opt.rdata.end == message.len()).map(|opt| opt.start);
+        let max_udp_size = usize::from(size);
+        Some(Self { message, name, question_end, opt_at, max_udp_size })
+    }
+
+    /// A query for `name`, in wire form, without EDNS: what probes send.
+    #[must_use]
+    pub fn plain(name: &[u8], qtype: u16, recursion_desired: bool) -> Option<Self> {
+        let mut message = Buffer::new();
+        message.extend_from_slice(&[0, 0, u8::from(recursion_desired), 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+        message.extend_from_slice(name);
+        message.extend_from_slice(&qtype.to_be_bytes());
+        message.extend_from_slice(&wire::CLASS_IN.to_be_bytes());
+        Self::new(message)
+    }
+
+    /// The same query without its OPT record, for an upstream that knows no EDNS (RFC 6891 §7).
+    #[must_use]
+    pub fn without_opt(&self) -> Option<Self> {
+        let mut message = Buffer::copy_of(self.message.get(..self.opt_at?)?);
+        let additionals = wire::counts(&message)[3];
+        write_u16(&mut message, 10, additionals.saturating_sub(1));
+        Self::new(message)
+    }
+
+    /// The message, ID 0.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.message
+    }
+
+    /// QNAME in wire form, lower case.
+    #[must_use]
+    pub fn name(&self) -> &[u8] {
+        self.name.as_bytes()
+    }
+
+    /// QTYPE.
+    #[must_use]
+    pub fn qtype(&self) -> u16 {
+        read_u16(&self.message, self.question_end - 4).unwrap_or_default()
+    }
+
+    /// QCLASS.
+    #[must_use]
+    pub fn qclass(&self) -> u16 {
+        read_u16(&self.message, self.question_end - 2).unwrap_or_default()
+    }
+
+    /// The header flags.
+    #[must_use]
+    pub fn flags(&self) -> Flags {
+        Flags::of(&self.message)
+    }
+
+    /// Whether there is an OPT record.
+    #[must_use]
+    pub fn has_opt(&self) -> bool {
+        self.opt_at.is_some()
+    }
+
+    /// Octets of the largest response that may come over UDP.
+    #[must_use]
+    pub fn max_udp_size(&self) -> usize {
+        self.max_udp_size
+    }
+
+    /// Where the question section ends.
+    pub(crate) fn question_end(&self) -> usize {
+        self.question_end
+    }
+}
+
+/// Whether `reply` is the response to `query`, which ends its question at `question_end`: ID, QR,
+/// opcode, and the one question with its class (security.md FW-20). Letter case is not compared.
+#[must_use]
+pub(crate) fn is_response(query: &[u8], question_end: usize, reply: &[u8]) -> bool {
+    let (asked, flags) = (Flags::of(query), Flags::of(reply));
+    let same_question = || {
+        let (asked, got) =
+            (query.get(HEADER_LEN..question_end), reply.get(HEADER_LEN..question_end));
+        asked.zip(got).is_some_and(|(asked, got)| wire::same_name(asked, got))
+            // Type and class once more, exactly: some of their octets are letters.
+            && wire::read_u32(query, question_end - 4) == wire::read_u32(reply, question_end - 4)
+    };
+    reply.len() >= HEADER_LEN
+        && wire::id(reply) == wire::id(query)
+        && flags.has(Flags::QR)
+        && flags.opcode() == asked.opcode()
+        && wire::counts(reply)[0] == 1
+        && same_question()
+}
