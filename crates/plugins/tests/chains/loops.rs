@@ -17,7 +17,7 @@ use dunlin_core::{Query, Transport};
 use dunlin_testkit::upstream::{Reply, Transport as Over, Upstream};
 use dunlin_testkit::wait;
 use tokio::net::UdpSocket;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::kit::block;
@@ -33,7 +33,7 @@ impl Listener {
         let mut block = block(lines).listening_on(socket.local_addr().unwrap());
         let (chain, site) = (block.chain(), block.site());
         let mut tasks = JoinSet::new();
-        let _until_drop: AbortHandle = tasks.spawn(serve(Arc::new(socket), chain, site));
+        tasks.spawn(serve(Arc::new(socket), chain, site));
         block.start().await.unwrap();
         Self { block, tasks }
     }

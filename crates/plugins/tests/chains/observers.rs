@@ -154,3 +154,21 @@ async fn md1_md2_md11_the_upstream_is_known_where_there_is_metadata() {
         assert_eq!(block.lines(), [expected], "{metadata}");
     }
 }
+
+/// What is ignored (RFC 5452 §9.1) is told to those who look for it.
+#[tokio::test]
+async fn db1_a_reply_to_another_question_is_an_event_for_debugging() {
+    let (journal, _guard) = Journal::start();
+    let upstream = Upstream::start();
+    let right = Reply::new().answer("d.test. 300 IN A 192.0.2.1");
+    let wrong = right.clone().wrong_question("other.test");
+    upstream.on("d.test", vec![Action::from(wrong), right.into()]);
+    let mut block = block(&observed(&upstream, ""));
+    let reply = block.ask(query("d.test.", RecordType::A)).await.unwrap();
+    assert_eq!(reply.answers().len(), 1);
+    let told = journal.take("plugin/forward");
+    let [line] = told.as_slice() else { panic!("{told:?}") };
+    assert!(line.starts_with("DEBUG plugin/forward: Wrong reply for id: "), "{line}");
+    assert!(line.ends_with(", d.test. 1"), "{line}");
+    assert!(journal.take("plugin/errors").is_empty());
+}
