@@ -1,6 +1,6 @@
 //! Server blocks with all plugins of the registry, and the whole server without its sockets.
 
-use dunlin_core::directive::Entry;
+use dunlin_core::directive::{Entry, Retain};
 use dunlin_core::op::Message;
 use dunlin_core::testing::{self, TestBlock};
 use dunlin_core::wire::Flags;
@@ -9,10 +9,16 @@ use dunlin_engine::Embedded;
 use dunlin_plugins::registry;
 use dunlin_testkit::metrics::value;
 
-/// A server block with these lines.
+/// A server block of the root zone with these lines.
 pub(crate) fn block(lines: &str) -> TestBlock {
+    block_for(".", lines)
+}
+
+/// A server block with these keys and lines.
+pub(crate) fn block_for(keys: &str, lines: &str) -> TestBlock {
     let entries: Vec<Entry> = registry().iter().copied().collect();
-    testing::block(&entries, lines).unwrap_or_else(|error| panic!("{lines}: {error:#}"))
+    let block = testing::block_for(keys, &entries, lines, &Retain::default());
+    block.unwrap_or_else(|error| panic!("{lines}: {error:#}"))
 }
 
 /// The sum of a metric over the series with these labels.

@@ -20,7 +20,7 @@ use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::kit::block;
+use crate::kit::{block_for, metric};
 
 /// A server block that answers on a socket of its own.
 struct Listener {
@@ -29,8 +29,8 @@ struct Listener {
 }
 
 impl Listener {
-    async fn start(socket: UdpSocket, lines: &str) -> Self {
-        let mut block = block(lines).listening_on(socket.local_addr().unwrap());
+    async fn start(socket: UdpSocket, keys: &str, lines: &str) -> Self {
+        let mut block = block_for(keys, lines).listening_on(socket.local_addr().unwrap());
         let (chain, site) = (block.chain(), block.site());
         let mut tasks = JoinSet::new();
         tasks.spawn(serve(Arc::new(socket), chain, site));
@@ -91,7 +91,7 @@ async fn lp1_a_server_that_forwards_to_itself_ends_whatever_stands_in_front() {
     ] {
         let (socket, address) = socket().await;
         let lines = format!("{front}\nloop\nforward . {address}");
-        let listener = Listener::start(socket, &lines).await;
+        let listener = Listener::start(socket, ".", &lines).await;
         wait::until_async(front, async || !listener.block.ended().is_empty()).await;
         let ended = listener.stop().await.ended();
         let [text] = ended.as_slice() else { panic!("{front}: {ended:?}") };
@@ -106,8 +106,8 @@ async fn lp6_of_two_servers_that_forward_to_each_other_one_ends() {
     for front in ["", "cache"] {
         let ((first, at_first), (second, at_second)) = (socket().await, socket().await);
         let lines = |other: SocketAddr| format!("{front}\nloop\nforward . {other}");
-        let one = Listener::start(first, &lines(at_second)).await;
-        let two = Listener::start(second, &lines(at_first)).await;
+        let one = Listener::start(first, ".", &lines(at_second)).await;
+        let two = Listener::start(second, ".", &lines(at_first)).await;
         let ended = || one.block.ended().len() + two.block.ended().len();
         wait::until_async(front, async || ended() > 0).await;
         one.stop().await;
@@ -125,13 +125,14 @@ async fn lp2_lp11_one_probe_for_the_first_zone_reaches_an_upstream_that_is_anoth
         let upstream = Upstream::start();
         upstream.always(Reply::new().rcode(rcode));
         let (socket, _) = socket().await;
-        let listener =
-            Listener::start(socket, &format!("{front}\nloop\nforward . {upstream}")).await;
+        let lines = format!("{front}\nloop\nforward . {upstream}");
+        let listener = Listener::start(socket, "a.test b.test", &lines).await;
         wait::until_async("the probe", async || upstream.count_all() > 0).await;
         let block = listener.stop().await;
         let asked = upstream.asked();
         assert_eq!((asked.len(), asked[0].transport), (1, Over::Udp), "{front} {rcode}");
         assert_eq!(asked[0].kind(), Some(RecordType::HINFO), "{front} {rcode}");
+        assert!(asked[0].name().ends_with(".a.test."), "{}", asked[0].name());
         assert!(block.ended().is_empty(), "{front} {rcode}");
     }
 }
@@ -139,8 +140,8 @@ async fn lp2_lp11_one_probe_for_the_first_zone_reaches_an_upstream_that_is_anoth
 #[tokio::test]
 async fn lp3_the_probe_is_a_query_like_others() {
     let (socket, _) = socket().await;
-    let listener = Listener::start(socket, "prometheus\nlog\nloop\nwhoami").await;
-    let counted = async || crate::kit::metric(&listener.block, REQUESTS, &[]) == 1;
+    let listener = Listener::start(socket, ".", "prometheus\nlog\nloop\nwhoami").await;
+    let counted = async || metric(&listener.block, REQUESTS, &[]) == 1;
     wait::until_async("the probe", counted).await;
     let block = listener.stop().await;
     let lines = block.lines();
