@@ -66,7 +66,7 @@ fn a_bad_file_changes_nothing_is_counted_and_is_told_once() {
         (
             "nothing",
             String::new(),
-            "[WARNING] plugin/reload: Corefile has no server blocks: the running configuration stays".into(),
+            "[WARNING] plugin/reload: Corefile is gone or has no server blocks: the running configuration stays".into(),
         ),
         ("bad jitter", good.replace("2s 0s", "2s 500ms"), format!("{TRIED}plugin/reload: jitter value must be 0 or greater or equal to 1s")),
     ];
