@@ -2,7 +2,7 @@
 //! FW-02), and patience with everything that is not the response (FW-20).
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use dunlin_core::buffer::Buffer;
 use dunlin_core::wire::{self, Flags, HEADER_LEN, write_u16};
@@ -75,28 +75,31 @@ pub(crate) async fn exchange(
     };
     metrics.opened_connection(Proto::Udp);
     let socket = sockets.open().map_err(|error| dial(&error))?;
-    let local = socket.local_addr().map_err(|error| dial(&error))?;
+    // Only failures tell it, and asking costs a system call.
+    let local = || socket.local_addr().unwrap_or_else(|_| (Ipv4Addr::UNSPECIFIED, 0).into());
     let mut query = Buffer::copy_of(ask.as_bytes());
     write_u16(&mut query, 0, rand::rng().random());
     let listening = async {
         socket.send(&query).await.map_err(|error| ExchangeError::Write {
             network: "udp",
-            local,
+            local: local(),
             remote,
             cause: Cause::of(&error, "write"),
         })?;
         receive(&socket, &query, ask, metrics).await.map_err(|error| match error {
-            Receive::Flooded => ExchangeError::Flooded { local, remote },
+            Receive::Flooded => ExchangeError::Flooded { local: local(), remote },
             Receive::Io(error) => ExchangeError::Read {
                 network: "udp",
-                local,
+                local: local(),
                 remote,
                 cause: Cause::of(&error, "read"),
             },
         })
     };
-    let silence = ExchangeError::Read { network: "udp", local, remote, cause: Cause::Timeout };
-    tokio::time::timeout_at(until, listening).await.unwrap_or(Err(silence))
+    tokio::time::timeout_at(until, listening).await.unwrap_or_else(|_| {
+        let cause = Cause::Timeout;
+        Err(ExchangeError::Read { network: "udp", local: local(), remote, cause })
+    })
 }
 
 enum Receive {

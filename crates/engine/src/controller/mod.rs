@@ -3,6 +3,8 @@
 
 mod shutdown;
 mod sockets;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -15,6 +17,7 @@ use dunlin_core::lines::Lines;
 use dunlin_core::metrics::Metrics;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 use self::sockets::Sockets;
 use crate::config::{Draft, Setup};
@@ -88,6 +91,8 @@ pub(crate) struct Controller {
     /// By the address that was planned, which may have port 0.
     listeners: HashMap<SocketAddr, Arc<Listener>>,
     endpoints: Endpoints,
+    /// Old generations whose last queries are in work.
+    drains: TaskTracker,
     control: Control,
     on_debug: Box<dyn Fn(bool) + Send>,
 }
@@ -123,6 +128,7 @@ pub async fn run(options: Options) -> Result<u8, Vec<Diagnostic>> {
         sockets,
         listeners: HashMap::new(),
         endpoints: Endpoints::default(),
+        drains: TaskTracker::new(),
         control,
         on_debug,
     };
@@ -215,7 +221,7 @@ impl Controller {
         }
         self.close_unwanted(&generation);
         let old = std::mem::replace(&mut self.generation, generation);
-        tokio::spawn(drain(old));
+        self.drains.spawn(drain(old));
         Ok(())
     }
 
@@ -225,7 +231,7 @@ impl Controller {
             address,
             shared: Arc::clone(&self.shared),
             stop: tokio_util::sync::CancellationToken::new(),
-            tasks: tokio_util::task::TaskTracker::new(),
+            tasks: TaskTracker::new(),
         })
     }
 

@@ -42,6 +42,8 @@ impl Controller {
             tracing::warn!("some queries were not answered within {GRACE:?}");
         }
         self.generation.stop().await;
+        self.drains.close();
+        self.drains.wait().await; // each ends by itself
         self.endpoints.close(Closing::Last);
         self.sockets.stop().await;
     }

@@ -37,7 +37,10 @@ fn fitted(query: &TestQuery, reply: impl FnOnce(&Query) -> Reply) -> Vec<u8> {
     fit(&query, reply).unwrap().expect("a reply").to_vec()
 }
 
-fn opt_of(reply: &[u8]) -> Option<(u16, u32, Vec<(u16, Vec<u8>)>)> {
+/// UDP size, TTL field, options.
+type Opt = (u16, u32, Vec<(u16, Vec<u8>)>);
+
+fn opt_of(reply: &[u8]) -> Option<Opt> {
     let summary = Summary::of(reply).unwrap();
     let opt = summary.opt?;
     assert_eq!(opt.end, reply.len(), "the OPT comes last");
@@ -101,7 +104,7 @@ fn extended_errors_pass_and_ours_comes_first() {
     };
     let theirs = (15, b"\x00\x16gone now".to_vec());
     let options = |reply: &[u8]| opt_of(reply).unwrap().2;
-    assert_eq!(options(&fitted(&client, upstream)), [theirs.clone()]);
+    assert_eq!(options(&fitted(&client, upstream)), std::slice::from_ref(&theirs));
     assert_eq!(options(&fitted(&client, ours)), [(15, b"\x00\x03old".to_vec()), theirs]);
     assert_eq!(opt_of(&fitted(&query(OWNER, RecordType::A), ours)), None);
 }

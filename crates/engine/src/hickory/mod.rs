@@ -37,6 +37,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 const RESPONSES: usize = 128;
 /// Queries in flight may take this long to be answered.
 const GRACE: Duration = Duration::from_secs(5);
+/// What hickory-server needs to send the replies that it was handed.
+const FLUSH: Duration = Duration::from_millis(100);
 
 impl Hickory {
     /// Serves the sockets of a listener until it is told to stop.
@@ -57,6 +59,8 @@ impl Hickory {
             listener.stop.cancelled().await;
             // Its own graceful shutdown drops what is in flight: wait for that first.
             let _patience = tokio::time::timeout(GRACE, listener.tasks.wait()).await;
+            // The last replies are in its queues, of which nobody can ask whether they are empty.
+            tokio::time::sleep(FLUSH).await;
             if let Err(error) = server.shutdown_gracefully().await {
                 tracing::debug!(%error, "hickory-server did not stop cleanly");
             }
@@ -85,10 +89,13 @@ impl RequestHandler for Bridge {
             _ => Transport::Tcp,
         };
         let serving = answer(&self.0, request.as_slice(), request.src(), transport);
-        match self.0.tasks.track_future(serving).await {
-            Some(reply) => send(&reply, request, response).await,
-            None => silence(request),
-        }
+        let handled = async {
+            match serving.await {
+                Some(reply) => send(&reply, request, response).await,
+                None => silence(request),
+            }
+        };
+        self.0.tasks.track_future(handled).await
     }
 }
 

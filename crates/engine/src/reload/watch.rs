@@ -25,9 +25,11 @@ impl Watch {
     /// Watches these files and nothing else.
     pub(super) fn set(&mut self, files: &[PathBuf]) {
         let (sender, changes) = mpsc::channel(1);
+        let mut interest = Interest::default();
+        files.iter().for_each(|file| interest.add(file));
+        let directories = interest.directories();
         let tell = move |event: notify::Result<notify::Event>| {
-            let concerns = event.is_ok_and(|event| !matches!(event.kind, EventKind::Access(_)));
-            if concerns {
+            if event.is_ok_and(|event| interest.concerns(&event)) {
                 // One message is as good as many.
                 let _full = sender.try_send(());
             }
@@ -40,8 +42,7 @@ impl Watch {
                 return;
             }
         };
-        for directory in files.iter().flat_map(|file| directories_of(file)).collect::<BTreeSet<_>>()
-        {
+        for directory in directories {
             if let Err(error) = watcher.watch(&directory, RecursiveMode::NonRecursive) {
                 tracing::debug!(%error, "{} cannot be watched", directory.display());
             }
@@ -65,28 +66,45 @@ impl Watch {
     }
 }
 
-/// The directory of a file, of every link on the way, and a directory that is itself a source.
-fn directories_of(file: &Path) -> BTreeSet<PathBuf> {
-    let mut directories = BTreeSet::new();
-    let mut path = file.to_path_buf();
-    for _ in 0..MAX_LINKS {
-        if path.is_dir() {
-            directories.insert(path.clone());
-        }
-        for ancestor in path.ancestors().skip(1) {
-            let is_link = ancestor.read_link().is_ok();
-            if let (true, Some(parent)) = (is_link, ancestor.parent()) {
-                directories.insert(parent.to_path_buf());
+/// What a change has to be about: a directory of other people's files must not wake us all day.
+#[derive(Debug, Default)]
+struct Interest {
+    /// Files, and links on the way to them.
+    paths: BTreeSet<PathBuf>,
+    /// Directories of which every entry counts: those that a wildcard lists.
+    listed: BTreeSet<PathBuf>,
+}
+
+impl Interest {
+    fn add(&mut self, file: &Path) {
+        let mut path = file.to_path_buf();
+        for _ in 0..MAX_LINKS {
+            if path.is_dir() {
+                self.listed.insert(path.clone());
             }
-        }
-        let Some(parent) = path.parent() else { break };
-        directories.insert(parent.to_path_buf());
-        match path.read_link() {
-            Ok(target) => path = parent.join(target),
-            Err(_) => break,
+            let links = path.ancestors().skip(1).filter(|ancestor| ancestor.read_link().is_ok());
+            self.paths.extend(links.map(Path::to_path_buf));
+            self.paths.insert(path.clone());
+            let Ok(target) = path.read_link() else { break };
+            let Some(parent) = path.parent() else { break };
+            path = parent.join(target);
         }
     }
-    directories
+
+    fn directories(&self) -> BTreeSet<PathBuf> {
+        let parents = self.paths.iter().filter_map(|path| path.parent());
+        parents.map(Path::to_path_buf).chain(self.listed.iter().cloned()).collect()
+    }
+
+    fn concerns(&self, event: &notify::Event) -> bool {
+        let is_ours = |path: &PathBuf| {
+            self.paths.contains(path)
+                || path.parent().is_some_and(|parent| self.listed.contains(parent))
+        };
+        let is_change = !matches!(event.kind, EventKind::Access(_));
+        // An event without a path says that events were lost.
+        is_change && (event.paths.is_empty() || event.paths.iter().any(is_ours))
+    }
 }
 
 #[cfg(test)]
@@ -101,14 +119,23 @@ mod tests {
         std::fs::write(mount.join("..2026/Corefile"), ".").unwrap();
         std::os::unix::fs::symlink("..2026", mount.join("..data")).unwrap();
         std::os::unix::fs::symlink("..data/Corefile", mount.join("Corefile")).unwrap();
-        let directories = directories_of(&mount.join("Corefile"));
+        let mut interest = Interest::default();
+        interest.add(&mount.join("Corefile"));
+        let directories = interest.directories();
         assert!(directories.contains(mount), "{directories:?}");
         assert!(directories.contains(&mount.join("..data")), "{directories:?}");
+        let of = |name: &str| {
+            let kind = EventKind::Create(notify::event::CreateKind::Any);
+            interest.concerns(&notify::Event::new(kind).add_path(mount.join(name)))
+        };
+        assert!(of("Corefile") && of("..data") && of("..data/Corefile"));
+        assert!(!of("..data_tmp") && !of("somebody.log"));
     }
 
     #[test]
     fn a_file_that_is_not_there_is_watched_by_its_directory() {
-        let directories = directories_of(Path::new("/nowhere/at/all"));
-        assert!(directories.contains(Path::new("/nowhere/at")));
+        let mut interest = Interest::default();
+        interest.add(Path::new("/nowhere/at/all"));
+        assert!(interest.directories().contains(Path::new("/nowhere/at")));
     }
 }

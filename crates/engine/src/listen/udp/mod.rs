@@ -6,6 +6,7 @@ mod tests;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use dunlin_core::Transport;
 use dunlin_core::buffer::Buffer;
@@ -15,6 +16,7 @@ use dunlin_os::batch::{BATCH, Datagram, Family, Inbox, Outbox, Route};
 use parking_lot::Mutex;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::listen::Listener;
@@ -27,6 +29,11 @@ struct Endpoint {
     socket: UdpSocket,
     /// Replies that had to wait. Only this worker's tasks lock it, one after the other.
     late: Mutex<Outbox>,
+    /// Tells the loop that there are some: all that became ready in one turn of the runtime go
+    /// out with one call.
+    has_late: Notify,
+    /// Set when the loop has ended and late replies must see to themselves.
+    ended: AtomicBool,
 }
 
 /// More than a receive buffer holds: a client that never ceases must not delay the end.
@@ -38,13 +45,18 @@ pub(crate) async fn serve_udp(listener: Arc<Listener>, socket: UdpSocket) {
     let Ok(family) = Family::of(&socket) else { return };
     let late = Mutex::new(Outbox::new(family, BATCH));
     let stop = listener.stop.clone();
-    let endpoint = Arc::new(Endpoint { listener, socket, late });
+    let (has_late, ended) = (Notify::new(), AtomicBool::new(false));
+    let endpoint = Arc::new(Endpoint { listener, socket, late, has_late, ended });
     let mut inbox = Inbox::new();
     let mut outbox = Outbox::new(family, BATCH);
     loop {
         tokio::select! {
             // Cancel-safe: readiness is not consumed by waiting for it.
             ready = endpoint.socket.readable() => if ready.is_err() { break },
+            () = endpoint.has_late.notified() => {
+                endpoint.flush_late().await;
+                continue;
+            }
             () = stop.cancelled() => break,
         }
         let more = endpoint.turn(&mut inbox, &mut outbox).await;
@@ -53,6 +65,8 @@ pub(crate) async fn serve_udp(listener: Arc<Listener>, socket: UdpSocket) {
             tokio::task::yield_now().await;
         }
     }
+    endpoint.ended.store(true, Relaxed);
+    endpoint.flush_late().await;
     // Asked directly: tokio may not know of it yet.
     for _ in 0..LAST_BATCHES {
         let received = inbox.receive_draining(&endpoint.socket);
@@ -136,14 +150,28 @@ impl Endpoint {
     }
 
     async fn send_late(&self, reply: &Buffer, route: &Route) {
-        let full = {
+        let is_first = {
             let mut late = self.late.lock();
+            let is_first = late.is_empty();
             late.push(reply, route);
-            late.flush(&self.socket).is_err()
+            is_first
         };
-        if full && self.socket.writable().await.is_ok() {
-            // What the buffer cannot take now is taken by the next reply's turn.
-            let _later = self.late.lock().flush(&self.socket);
+        if self.ended.load(Relaxed) {
+            self.flush_late().await;
+        } else if is_first {
+            self.has_late.notify_one();
+        }
+    }
+
+    /// Sends the late replies, waiting for room in the send buffer if need be.
+    async fn flush_late(&self) {
+        while self.late.lock().flush(&self.socket).is_err() {
+            if self.socket.writable().await.is_err() {
+                return self.late.lock().clear();
+            }
+            // The direct flush above did not tell tokio that the socket is full.
+            let flush = || self.late.lock().flush(&self.socket);
+            let _told = self.socket.try_io(Interest::WRITABLE, flush);
         }
     }
 

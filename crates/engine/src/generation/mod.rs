@@ -1,6 +1,9 @@
 //! What one configuration text became: chains, hooks, endpoints. A generation is built in full
 //! before anything of the one before is touched, and it ends when its last query is answered.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -56,6 +59,8 @@ struct BlockTable {
     stacktrace: bool,
 }
 
+/// A start or reload takes no longer: signals have to wait for it.
+const START_PATIENCE: Duration = Duration::from_secs(30);
 /// Background work may take this long to end.
 const TASK_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -137,8 +142,19 @@ impl Generation {
     /// Runs all start hooks. `real` maps planned addresses to those that the kernel gave.
     ///
     /// # Errors
-    /// What the first failing hook says.
+    /// What the first failing hook says; or they take longer than anybody would wait.
     pub(crate) async fn start(
+        &mut self,
+        real: &HashMap<SocketAddr, SocketAddr>,
+        control: &Control,
+    ) -> anyhow::Result<()> {
+        let starting = tokio::time::timeout(START_PATIENCE, self.run_start_hooks(real, control));
+        starting.await.unwrap_or_else(|_elapsed| {
+            Err(anyhow::anyhow!("start hooks did not end within {START_PATIENCE:?}"))
+        })
+    }
+
+    async fn run_start_hooks(
         &mut self,
         real: &HashMap<SocketAddr, SocketAddr>,
         control: &Control,
@@ -166,8 +182,9 @@ impl Generation {
         }
     }
 
-    /// Whether queries of this generation are still in work.
+    /// Whether queries of this generation are still in work, or may yet begin: whoever reads from a
+    /// socket holds the table that was current when the batch came.
     pub(crate) fn is_busy(&self) -> bool {
-        self.tables.iter().any(|(_, table)| table.is_busy())
+        self.tables.iter().any(|(_, table)| Arc::strong_count(table) > 1 || table.is_busy())
     }
 }

@@ -1,5 +1,8 @@
 //! The HTTP endpoints of plugins: one listener an address, carried over reloads.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -52,6 +55,8 @@ pub(crate) struct Prepared {
 /// Connections of one listener.
 const CONNECTIONS: usize = 64;
 const HTTP_TIMEOUT: Duration = Duration::from_secs(5);
+/// A client that reads slowly must not keep its place for ever.
+const LONGEST_CONNECTION: Duration = Duration::from_secs(60);
 const MAX_HEADER: usize = 16 * 1024;
 /// Between two attempts to open a listener whose address is taken.
 const RETRY: Duration = Duration::from_secs(1);
@@ -196,23 +201,30 @@ async fn accept(listener: TcpListener, routes: Arc<ArcSwap<Table>>) {
                 .header_read_timeout(HTTP_TIMEOUT)
                 .max_buf_size(MAX_HEADER)
                 .serve_connection(TokioIo::new(stream), service);
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "an HTTP connection broke");
+            match tokio::time::timeout(LONGEST_CONNECTION, connection).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "an HTTP connection broke"),
+                Err(_elapsed) => tracing::debug!("an HTTP connection took too long"),
             }
         });
     }
 }
 
 fn respond(routes: &Table, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-    let allowed = [Method::GET, Method::HEAD, Method::POST].contains(request.method());
+    let is_allowed = [Method::GET, Method::HEAD, Method::POST].contains(request.method());
     let answer = match routes.0.get(request.uri().path()) {
-        Some(_) if !allowed => HttpResponse::text(405, "method not allowed\n"),
+        Some(_) if !is_allowed => HttpResponse::text(405, "method not allowed\n"),
         Some(handler) => handler(),
         None => HttpResponse::text(404, "404 page not found\n"),
     };
     let mut response = Response::new(Full::new(Bytes::from(answer.body)));
     if let Ok(status) = hyper::StatusCode::from_u16(answer.status) {
         *response.status_mut() = status;
+    }
+    if answer.status == 405 {
+        // RFC 9110 §15.5.6
+        let methods = hyper::header::HeaderValue::from_static("GET, HEAD, POST");
+        response.headers_mut().insert(hyper::header::ALLOW, methods);
     }
     let kind = hyper::header::HeaderValue::from_static(answer.content_type);
     response.headers_mut().insert(hyper::header::CONTENT_TYPE, kind);
