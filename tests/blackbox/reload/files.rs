@@ -160,3 +160,15 @@ fn a_change_while_a_reload_ends_is_noticed_too() {
         wait_until_served(&server, &format!("zone{number}.example"));
     }
 }
+
+#[test]
+fn of_two_changes_at_once_the_last_one_counts() {
+    let corefile = |zone: &str| serving(zone).replace("2s 0s", "");
+    let server = start(&corefile("one.example"));
+    for zone in ["two.example", "three.example", "four.example"] {
+        server.rewrite_corefile(&corefile(zone));
+    }
+    wait_until_served(&server, "four.example");
+    let_a_poll_pass(&server);
+    assert!(serves(&server, "four.example") && !serves(&server, "three.example"));
+}
