@@ -4,7 +4,7 @@ use dunlin_testkit::client::{ask, query, udp_exchange};
 use dunlin_testkit::process::Server;
 use hickory_proto::rr::RecordType;
 
-use crate::kit::{out, with_corefile};
+use crate::kit::{BINARY, out, with_corefile};
 
 /// Standard output of a whole run: start, one query, SIGTERM.
 fn whole_run(corefile: &str, arguments: &[&str]) -> (Server, Vec<String>) {
@@ -122,5 +122,22 @@ fn json_logs_are_one_object_a_line() {
         let text = |key: &str| value.get(key).and_then(serde_json::Value::as_str);
         assert!(text("time").is_some() && text("msg").is_some(), "{line}");
         assert!(matches!(text("level"), Some("INFO" | "WARNING" | "ERROR" | "DEBUG")), "{line}");
+    }
+}
+
+#[test]
+fn nobody_reading_the_log_delays_no_answer() {
+    // Closed; or a pipe that holds 64 KiB, whose other end is open and never read from.
+    for redirect in [">&-", "3<>pipe >pipe"] {
+        let script = format!("mkfifo pipe; exec {BINARY} -conf Corefile {redirect}");
+        let server =
+            Server::of("/bin/sh").argument("-c").argument(&script).file("Corefile", LOGGED).start();
+        for number in 0..2000 {
+            let name = format!("a-name-that-makes-the-line-a-bit-longer-{number}.example.");
+            let response = ask(server.address(), &name, RecordType::A).send();
+            assert_eq!(response.message.additionals.len(), 2, "{redirect}");
+        }
+        server.signal("TERM");
+        assert_eq!(server.wait_exit().code(), Some(0), "{redirect}");
     }
 }

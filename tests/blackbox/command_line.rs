@@ -134,3 +134,12 @@ fn the_port_of_keys_without_one_is_an_argument() {
         server.wait_for_line(&format!(".:{} on 127.0.0.1", server.port("port")));
     }
 }
+
+#[test]
+fn without_conf_the_corefile_of_the_working_directory_is_read() {
+    let server = dunlin().file("Corefile", WHOAMI).start();
+    server.wait_for_line(&format!(".:{} on 127.0.0.1", server.port("port")));
+    server.rewrite_corefile(&WHOAMI.replace(".:", "one.example:"));
+    server.signal("USR1");
+    server.wait_for_line("Reloading complete");
+}

@@ -22,10 +22,11 @@ fn opt(message: &Message) -> String {
     format!("{} {}{do_bit}{z} {codes:?}", edns.version(), edns.max_payload())
 }
 
-/// How a query is sent, what its OPT is answered by: one of our own, and none of the client's options
-/// (docs/compatibility.md, "OPT").
+/// What is tried, how the query is sent, what comes back.
 type Row = (&'static str, fn(Ask) -> Ask, &'static str);
 
+/// The OPT that comes back is the server's own and has none of the client's options
+/// (docs/compatibility.md, "OPT").
 const ROWS: &[Row] = &[
     ("43: no OPT", |asked| asked, "none"),
     ("51", |asked| asked.edns(4096), "0 1232 []"),
@@ -85,17 +86,17 @@ fn row_50_another_version_is_badvers_whoever_the_zone_belongs_to() {
 #[test]
 fn flags_of_the_query_are_copied_or_cleared() {
     // RD and CD come back, AD and TC do not.
-    let rows: [(fn(Ask) -> Ask, &str); 4] = [
-        (|asked| asked, "NOERROR qr,aa,rd 1/0/0/2"),
-        (|asked| asked.no_recursion(), "NOERROR qr,aa 1/0/0/2"),
-        (|asked| asked.checking_disabled(), "NOERROR qr,aa,rd,cd 1/0/0/2"),
-        (|asked| asked.authentic_data(), "NOERROR qr,aa,rd 1/0/0/2"),
+    let rows: [Row; 4] = [
+        ("plain", |asked| asked, "NOERROR qr,aa,rd 1/0/0/2"),
+        ("without RD", |asked| asked.no_recursion(), "NOERROR qr,aa 1/0/0/2"),
+        ("CD", |asked| asked.checking_disabled(), "NOERROR qr,aa,rd,cd 1/0/0/2"),
+        ("AD", |asked| asked.authentic_data(), "NOERROR qr,aa,rd 1/0/0/2"),
     ];
     for driver in DRIVERS {
         let server = served(driver);
-        for (how, expected) in rows {
+        for (row, how, expected) in rows {
             let response = how(ask(server.address(), "a.example.org.", RecordType::A)).send();
-            assert_eq!(outline(&response.bytes), expected, "{driver}");
+            assert_eq!(outline(&response.bytes), expected, "{row}, {driver}");
         }
     }
 }

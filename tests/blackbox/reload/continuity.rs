@@ -36,6 +36,66 @@ fn ports_are_added_and_removed_and_the_others_serve_on() {
 }
 
 #[test]
+fn b13_an_address_is_added_and_removed_and_the_others_serve_on() {
+    let bound = |addresses: &str| {
+        serving("one.example").replace("bind 127.0.0.1", &format!("bind 127.0.0.1 {addresses}"))
+    };
+    let server = start(&bound(""));
+    let second = SocketAddr::from(([127, 0, 0, 41], server.port("port")));
+    server.rewrite_corefile(&bound("127.0.0.41"));
+    server.wait_for_reply(second);
+    assert!(serves(&server, "one.example"));
+    server.rewrite_corefile(&bound(""));
+    wait::until("the second address to close", || {
+        TcpStream::connect(second).is_err()
+            && ask(second, "one.example", RecordType::A).try_send().is_err()
+    });
+    assert!(serves(&server, "one.example"));
+}
+
+#[test]
+fn reloads_leave_nothing_behind() {
+    let corefile = |number: usize| {
+        let second = match number % 2 {
+            0 => "",
+            _ => {
+                "two.example:{{second}} {\n  bind 127.0.0.1\n  cache\n  forward . 127.0.0.1:9\n}\n"
+            }
+        };
+        with_lines("one.example", ["cache", "log"][number % 2]) + second
+    };
+    let server = start(&corefile(0));
+    let reload = |number: usize| {
+        server.rewrite_corefile(&corefile(number));
+        server.wait_for_lines("Reloading complete", number);
+    };
+    let entries = |folder: &str| {
+        std::fs::read_dir(format!("/proc/{}/{folder}", server.id())).unwrap().count()
+    };
+    reload(1);
+    reload(2);
+    // Old generations end in the background.
+    let settled = || (entries("fd"), entries("task"));
+    let mut before = settled();
+    wait::until("a steady count of descriptors and threads", || {
+        std::mem::replace(&mut before, settled()) == before
+    });
+    (3..=12).for_each(reload);
+    wait::until(format_args!("{before:?} descriptors and threads again"), || {
+        let (descriptors, threads) = settled();
+        descriptors <= before.0 && threads <= before.1
+    });
+
+    let (_, page) = http::get(server.address_of("metrics"), "/metrics");
+    let mut series: Vec<_> =
+        page.lines().filter_map(|line| line.rsplit_once(' ')).map(|(name, _)| name).collect();
+    let all = series.len();
+    series.sort_unstable();
+    series.dedup();
+    assert_eq!(series.len(), all, "no series twice:\n{page}");
+}
+
+#[test]
 fn a_query_in_flight_is_answered_by_the_configuration_that_took_it() {
     let upstream = Upstream::start();
     upstream.on("slow.one.example", Vec::<Action>::new());

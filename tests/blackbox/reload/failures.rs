@@ -70,6 +70,7 @@ fn a_bad_file_changes_nothing_is_counted_and_is_told_once() {
         ),
         ("bad jitter", good.replace("2s 0s", "2s 500ms"), format!("{TRIED}plugin/reload: jitter value must be 0 or greater or equal to 1s")),
     ];
+    let mut tried = 0;
     for (number, (what, corefile, line)) in table.into_iter().enumerate() {
         server.rewrite_corefile(&corefile);
         let times = f64::from(u32::try_from(number).unwrap()) + 1.0;
@@ -78,6 +79,8 @@ fn a_bad_file_changes_nothing_is_counted_and_is_told_once() {
         server.wait_for_line(&line);
         let_a_poll_pass(&server);
         assert_eq!(count(&server, &line), 1, "{what}: {:#?}", server.lines());
+        tried += usize::from(line.starts_with(TRIED));
+        assert_eq!(count(&server, "[INFO] Reloading"), tried, "{what}: each content once");
         assert!((failed(&server) - times).abs() < 0.1, "{what}");
         serves_on(&server, what);
     }

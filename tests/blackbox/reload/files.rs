@@ -148,3 +148,27 @@ fn without_reload_in_the_new_file_watching_ends() {
     server.rewrite_corefile(&serving("four.example"));
     wait_until_served(&server, "four.example");
 }
+
+#[test]
+fn a_change_while_a_reload_ends_is_noticed_too() {
+    // The poll is far away: what is missed now is missed for half a minute.
+    let corefile = |number: usize| serving(&format!("zone{number}.example")).replace("2s 0s", "");
+    let server = start(&corefile(0));
+    for number in 1..=15 {
+        server.rewrite_corefile(&corefile(number));
+        // Served as soon as the sockets have it, which is before the reload is over.
+        wait_until_served(&server, &format!("zone{number}.example"));
+    }
+}
+
+#[test]
+fn of_two_changes_at_once_the_last_one_counts() {
+    let corefile = |zone: &str| serving(zone).replace("2s 0s", "");
+    let server = start(&corefile("one.example"));
+    for zone in ["two.example", "three.example", "four.example"] {
+        server.rewrite_corefile(&corefile(zone));
+    }
+    wait_until_served(&server, "four.example");
+    let_a_poll_pass(&server);
+    assert!(serves(&server, "four.example") && !serves(&server, "three.example"));
+}

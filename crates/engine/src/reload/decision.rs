@@ -109,6 +109,11 @@ impl Decision {
         self.next_poll.into_iter().chain(self.retry.as_ref().map(|retry| retry.at)).min()
     }
 
+    /// Whether this content was tried before and has failed.
+    pub(super) fn is_retry(&self) -> bool {
+        self.retry.is_some()
+    }
+
     /// Whether the files are watched.
     pub(super) fn watches(&self) -> bool {
         self.times.is_some()

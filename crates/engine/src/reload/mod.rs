@@ -106,7 +106,11 @@ impl Reload {
             }
             Step::Load => {
                 self.metrics.attempted(&loaded.hash);
-                tracing::info!("Reloading");
+                if self.decision.is_retry() {
+                    tracing::debug!("Reloading once more");
+                } else {
+                    tracing::info!("Reloading");
+                }
                 if let Err(text) = self.load(controller, loaded).await {
                     self.failed(&text, |lead| {
                         tracing::error!(

@@ -25,6 +25,8 @@ impl Watch {
     /// Watches these files and nothing else.
     pub(super) fn set(&mut self, files: &[PathBuf]) {
         let (sender, changes) = mpsc::channel(1);
+        // Files may have changed after they were read, before anybody watched them: look once more.
+        let _empty = sender.try_send(());
         let mut interest = Interest::default();
         files.iter().for_each(|file| interest.add(file));
         let directories = interest.directories();
