@@ -18,11 +18,13 @@ impl Journal {
         (journal, guard)
     }
 
-    /// `LEVEL TARGET: TEXT` of the events of this plugin since the last call.
+    /// `LEVEL TARGET: TEXT` of the events since the last call whose target is this, or below it.
     pub(crate) fn take(&self, target: &str) -> Vec<String> {
-        let (taken, left) = std::mem::take(&mut *self.0.lock().unwrap())
-            .into_iter()
-            .partition(|line| line.contains(&format!(" {target}: ")));
+        let (taken, left) =
+            std::mem::take(&mut *self.0.lock().unwrap()).into_iter().partition(|line| {
+                let found = line.split_once(' ').and_then(|(_, rest)| rest.strip_prefix(target));
+                found.is_some_and(|rest| rest.starts_with(": ") || rest.starts_with("::"))
+            });
         *self.0.lock().unwrap() = left;
         taken
     }
@@ -30,7 +32,8 @@ impl Journal {
 
 impl Subscriber for Journal {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("plugin/")
+        let target = metadata.target();
+        target.starts_with("plugin/") || target.starts_with("dunlin_engine")
     }
 
     fn event(&self, event: &Event<'_>) {
