@@ -74,6 +74,27 @@ fn a_plugin_is_asked_until_it_is_ready_or_each_time() {
     }
 }
 
+/// ready.md R10. In CoreDNS one of two plugins of one name hides the other.
+#[test]
+fn of_two_blocks_the_one_that_is_not_ready_counts() {
+    let table = [
+        (&[0][..], [true, true], &[][..]),
+        (&[0, 1], [true, true], &[]),
+        (&[0, 1], [true, false], &["p"]),
+        (&[0, 1], [false, true], &["p"]),
+        (&[0, 1], [false, false], &["p"]),
+        (&[0], [true, false], &[]),
+    ];
+    for (reported, states, expected) in table {
+        let readiness = Readiness::default();
+        for (block, state) in states.into_iter().enumerate() {
+            readiness.add(block, "p", Arc::new(move || state));
+        }
+        reported.iter().for_each(|block| readiness.report(*block, Monitor::default()));
+        assert_eq!(readiness.unready(), expected, "{reported:?} {states:?}");
+    }
+}
+
 #[test]
 fn the_fingerprint_behind_sees_what_stands_behind_and_nothing_else() {
     let entries: Vec<Entry> =

@@ -14,6 +14,7 @@ mod query;
 mod stub;
 mod written;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -106,6 +107,13 @@ impl TestBlock {
     #[must_use]
     pub fn before(mut self, plugin: impl crate::Plugin) -> Self {
         self.block.parts.plugins.push(Box::new(plugin));
+        self
+    }
+
+    /// Changes where this block seems to listen, which start hooks are told; `127.0.0.1:53` otherwise.
+    #[must_use]
+    pub fn listening_on(mut self, listener: SocketAddr) -> Self {
+        self.context.listeners = vec![listener];
         self
     }
 

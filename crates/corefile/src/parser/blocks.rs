@@ -203,9 +203,20 @@ impl Parser<'_> {
             }
         }
         if braced && let Some(last) = self.stream.last().cloned() {
-            self.mistake(Diagnostic::syntax(last.position, &last.text, "}"));
+            self.unclosed(last);
         }
         directives
+    }
+
+    /// The text has ended inside a server block. CoreDNS looks at the last token only, so that the end
+    /// of an inner block will do, and there are Corefiles that rest on it.
+    fn unclosed(&mut self, last: Token) {
+        if last.is("}") {
+            let message = "server block is not closed: its end is taken to be this '}'".to_owned();
+            self.mistake(Diagnostic::warning(last.position, message));
+        } else {
+            self.mistake(Diagnostic::syntax(last.position, &last.text, "}"));
+        }
     }
 
     /// One directive, or none if its name is unknown: then its tokens are passed over.

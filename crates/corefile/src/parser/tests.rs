@@ -107,6 +107,8 @@ fn what_coredns_reads_is_read() {
         (". {\n forward . 1.1.1.1 { max_fails 0 }\n}", &[".: forward . 1.1.1.1 { max_fails 0 }"]),
         (". {\n hosts\n {\n a\n }\n log\n}", &[".: hosts { a } | log"]),
         (". {\n log \"a\nb\" c\n errors\n}", &[".: log a\nb c | errors"]),
+        // reload.md RL17: the end of an inner block is taken for that of the server block.
+        (". {\n log\n hosts {\n  a\n }\n", &[".: log | hosts { a }"]),
     ];
     for (text, expected) in table {
         check_blocks(text, expected);
@@ -286,6 +288,14 @@ fn a_wildcard_without_a_match_is_a_warning_and_is_watched() {
     assert!(outcome.first_error().is_none());
     assert!(outcome.sources.directories.contains(Path::new("/etc/coredns/none")));
     assert_eq!(shape(&outcome.corefile.blocks[0]), ".: log");
+}
+
+#[test]
+fn a_server_block_that_is_not_closed_is_told_where_coredns_takes_it() {
+    let outcome = outcome(". {\n log\n hosts {\n  a\n }\n");
+    let [warning] = outcome.diagnostics.as_slice() else { panic!("{:?}", outcome.diagnostics) };
+    assert!(!warning.is_error() && warning.message.starts_with("server block is not closed"));
+    assert_eq!((warning.position.line, warning.position.column), (5, 2));
 }
 
 #[test]

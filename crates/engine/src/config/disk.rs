@@ -55,9 +55,11 @@ impl DiskLoader {
     }
 }
 
+/// A pipe, which can be read once only, has none.
 fn stamp_of(path: &Path) -> Option<Stamp> {
     let data = std::fs::metadata(path).ok()?;
-    Some((data.dev(), data.ino(), data.size(), data.mtime(), data.mtime_nsec()))
+    (data.is_file() || data.is_dir())
+        .then(|| (data.dev(), data.ino(), data.size(), data.mtime(), data.mtime_nsec()))
 }
 
 impl Loader for DiskLoader {

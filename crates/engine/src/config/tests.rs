@@ -1,6 +1,8 @@
 //! Corefiles that are wrong, and in which words; listeners; files that change while they are read.
 
 use std::cell::Cell;
+use std::io::Write;
+use std::os::fd::AsRawFd;
 
 use dunlin_core::Directive;
 use dunlin_core::corefile::Loader;
@@ -294,4 +296,22 @@ fn new_files_in_an_imported_directory_are_noticed() {
         Loaded { hash: names.len().to_string(), ..Loaded::default() }
     });
     assert_eq!((loaded.hash.as_str(), reads), ("2", 2));
+}
+
+/// `-conf /dev/stdin`, or a shell's `<(…)`.
+#[test]
+fn a_pipe_is_read_once() {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let path = format!("/proc/self/fd/{}", reader.as_raw_fd());
+    let mut reads = 0;
+    disk::consistently(|loader| {
+        reads += 1;
+        assert_eq!(loader.list(path.as_ref()), [""; 0]);
+        writer.write_all(b"a {\n}\n").unwrap();
+        Loaded::default()
+    });
+    assert_eq!(reads, 1);
+    drop(writer);
+    let loaded = setup(Origin::Named(path.into())).load();
+    assert!(!loaded.is_fallback, "{:?}", loaded.diagnostics);
 }

@@ -20,7 +20,8 @@ use crate::serve::{Answer, Later, unmapped};
 
 /// Queries of one connection in work; then nothing more is read.
 const PIPELINED: usize = 128;
-/// A buffer that has grown beyond four of these shrinks again, in octets.
+/// What a connection keeps of its buffers, in octets: an empty input shrinks to this, and an output
+/// that has grown beyond four of these.
 const READ_LEN: usize = 16 * 1024;
 /// Replies that are framed and not written, in octets; then no more queries are answered.
 const OUTPUT_LEN: usize = 256 * 1024;
@@ -191,6 +192,9 @@ impl Connection {
             }
         }
         input.drain(..at);
+        if input.is_empty() {
+            input.shrink_to(READ_LEN);
+        }
         self.input = input;
         if at > 0 && self.in_work == 0 {
             self.wait_for_client(now);

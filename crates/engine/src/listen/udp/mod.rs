@@ -150,13 +150,14 @@ impl Endpoint {
     }
 
     async fn send_late(&self, reply: &Buffer, route: &Route) {
-        let is_first = {
+        let (is_first, is_full) = {
             let mut late = self.late.lock();
             let is_first = late.is_empty();
             late.push(reply, route);
-            is_first
+            (is_first, late.len() >= BATCH)
         };
-        if self.ended.load(Relaxed) {
+        // The loop may come behind more replies than there is room for.
+        if is_full || self.ended.load(Relaxed) {
             self.flush_late().await;
         } else if is_first {
             self.has_late.notify_one();

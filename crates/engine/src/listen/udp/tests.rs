@@ -144,21 +144,28 @@ fn a_slow_reply_delays_nobody_and_is_sent_when_it_is_ready() {
     assert_eq!(receive(&client), 1);
 }
 
+/// As when an exchange ends that many clients wait for: all wake up before anything is sent.
 #[test]
-fn many_replies_that_become_ready_at_once_are_all_sent() {
-    let (go, plugin) = {
-        let go = Arc::new(Semaphore::new(0));
-        (Arc::clone(&go), plugin(&go))
-    };
+fn many_replies_that_become_ready_in_one_turn_are_all_sent() {
+    let go = Arc::new(Semaphore::new(0));
+    let waits = Arc::clone(&go);
+    let plugin = stub(move |query| {
+        let waits = Arc::clone(&waits);
+        Box::pin(async move {
+            match query.qtype() {
+                RecordType::MX => waits.acquire().await.unwrap().forget(),
+                _ => waits.add_permits(200),
+            }
+            Ok(query.reply())
+        })
+    });
     let serving = serve(&plugin, "127.0.0.1:0");
     let client = Udp::to(serving.listener.address);
-    for id in 0..100 {
-        client.send(&asks(RecordType::MX, id)).unwrap();
-        until("the query in work", || plugin.asked() == usize::from(id) + 1);
-    }
-    go.add_permits(100);
-    let seen: BTreeSet<u16> = (0..100).map(|_| receive(&client)).collect();
-    assert_eq!(seen.len(), 100);
+    (0..200).for_each(|id| client.send(&asks(RecordType::MX, id)).unwrap());
+    until("200 queries in work", || plugin.asked() == 200);
+    client.send(&asks(RecordType::A, 200)).unwrap();
+    let seen: BTreeSet<u16> = (0..=200).map(|_| receive(&client)).collect();
+    assert_eq!(seen.len(), 201);
 }
 
 #[test]

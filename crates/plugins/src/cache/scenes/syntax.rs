@@ -72,6 +72,9 @@ const MEANINGS: &[(&str, Change)] = &[
     ("cache {; serve_stale; }", |c| c.stale = Some(stale(Refresh::Immediate))),
     ("cache {; serve_stale 0; serve_stale_policy prefer_positive; }", |_| {}),
     ("cache {; serve_stale 1h VERIFY; }", |c| c.stale = Some(stale(Refresh::Verify))),
+    ("cache {; serve_stale 1h verify 100ms; }", |c| {
+        c.stale = Some(stale(Refresh::VerifyWithin(Duration::from_millis(100))));
+    }),
     ("cache {; serve_stale 1h verify 0 30s; }", |c| {
         c.stale = Some(Stale { ttl: 30, ..stale(Refresh::Verify) });
     }),

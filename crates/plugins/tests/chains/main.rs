@@ -1,0 +1,20 @@
+//! Several plugins in one chain, in the order of the registry, in front of a scripted upstream: what
+//! each of them says about a query that others answer. Plugins by themselves are tested beside their
+//! code.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod dispatch;
+mod edns;
+mod files;
+mod journal;
+mod kit;
+mod loops;
+mod observers;
+mod refreshes;
