@@ -14,6 +14,7 @@
 mod banner;
 mod check;
 mod command_line;
+mod examples;
 mod kit;
 mod node_local;
 mod pages;

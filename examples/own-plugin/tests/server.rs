@@ -59,3 +59,13 @@ fn the_binary_knows_its_plugin() {
         ]
     );
 }
+
+#[test]
+fn the_example_of_the_manual_page_loads() {
+    let page = include_str!("../src/greeter/README.md");
+    let (_, behind) = page.split_once("```corefile\n").unwrap();
+    let (example, _) = behind.split_once("```").unwrap();
+    let check = server().argument("check").argument("-conf").argument("Corefile");
+    let check = check.file("Corefile", example).spawn();
+    assert!(check.wait_exit().success(), "{:?}", check.lines());
+}

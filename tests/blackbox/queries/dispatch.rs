@@ -1,10 +1,14 @@
 //! Which server block answers: core.md §25, rows 37 to 49.
 
+use std::net::SocketAddr;
+
 use dunlin_testkit::client::ask;
 use dunlin_testkit::upstream::{Reply, Upstream};
+use dunlin_testkit::wait;
 use hickory_proto::rr::{DNSClass, RecordType};
 
 use super::{DRIVERS, driven_by, outline};
+use crate::kit::metric;
 
 /// Answered by `whoami`: the client's address and port.
 const WHOAMI: &str = "NOERROR qr,aa,rd 1/0/0/2";
@@ -213,6 +217,38 @@ fn a_wildcard_listener_replies_from_the_address_that_was_asked() {
                 continue;
             }
             assert_eq!(outline(&asked.send().bytes), WHOAMI, "{driver}, {ip}");
+        }
+    }
+}
+
+#[test]
+fn a_wildcard_listener_is_of_both_families_and_tells_them_apart() {
+    if std::net::UdpSocket::bind("[::1]:0").is_err() {
+        eprintln!("not tested: this machine has no ::1");
+        return;
+    }
+    for driver in DRIVERS {
+        for bind in ["", "  bind 0.0.0.0\n", "  bind ::\n"] {
+            let corefile = format!(
+                ".:{{{{port}}}} {{\n{bind}  prometheus 127.0.0.1:{{{{metrics}}}}\n  whoami\n}}\n"
+            );
+            let server = driven_by(driver, &corefile).start();
+            let port = server.port("port");
+            for (ip, record, family) in
+                [("127.0.0.1", " 0 IN A 127.0.0.1", "1"), ("::1", " 0 IN AAAA ::1", "2")]
+            {
+                let address = SocketAddr::new(ip.parse().unwrap(), port);
+                for proto in ["udp", "tcp"] {
+                    let asked = ask(address, "a.example.", RecordType::A);
+                    let response = if proto == "tcp" { asked.tcp() } else { asked }.send();
+                    let found = response.message.additionals[0].to_string();
+                    assert!(found.ends_with(record), "{driver}, {bind:?}, {ip}, {proto}: {found}");
+                    let labels = [("family", family), ("proto", proto)];
+                    wait::until(format_args!("{driver}, {bind:?}: {labels:?}"), || {
+                        (metric(&server, "coredns_dns_requests_total", &labels) - 1.0).abs() < 0.1
+                    });
+                }
+            }
         }
     }
 }

@@ -6,7 +6,6 @@ use std::thread;
 use std::time::Duration;
 
 use dunlin_testkit::client::{Tcp, ask, query};
-use dunlin_testkit::process::Server;
 use dunlin_testkit::upstream::{Action, Reply, Upstream};
 use dunlin_testkit::{http, wait};
 use hickory_proto::op::ResponseCode;
@@ -14,6 +13,7 @@ use hickory_proto::rr::RecordType;
 
 use super::{serves, serving, start, started, wait_until_served, with_lines};
 use crate::kit::{metric, with_corefile};
+use crate::queries::{DRIVERS, driven_by};
 
 #[test]
 fn ports_are_added_and_removed_and_the_others_serve_on() {
@@ -218,38 +218,41 @@ fn load(server: SocketAddr, client: usize, ended: &AtomicBool, answered: &Atomic
 
 #[test]
 fn no_query_is_lost_while_twenty_reloads_run() {
-    let upstream = Upstream::start();
-    // It sets the pace: half of the queries of each client take so long.
-    upstream.always(vec![Action::Wait(Duration::from_millis(10)), Reply::new().into()]);
     let version = |number: usize| {
-        let more = ["errors", "log . { class error }", "whoami"][number % 3];
+        let more = ["errors", "log . {\n class error\n }", "whoami"][number % 3];
         let second = match number % 2 {
             0 => "",
             _ => "other.test:{{port}} .:{{second}} {\n  bind 127.0.0.1\n  whoami\n}\n",
         };
-        caching("{{upstream}}", more).replace("log . { class error }", "log . {\n class error\n }")
-            + second
+        caching("{{upstream}}", more) + second
     };
-    let server: Server = started(with_corefile(&version(0)).set("upstream", upstream.address()));
-    let (ended, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
-    thread::scope(|scope| {
-        for client in 0..4 {
-            let (address, ended, answered) = (server.address(), &ended, &answered);
-            scope.spawn(move || load(address, client, ended, answered));
-        }
-        let _end = End(&ended);
-        for number in 1..=20 {
-            if number % 10 == 0 {
-                server.rewrite_corefile("broken {");
-                server.wait_for_lines("parse failed", number / 10);
+    for driver in DRIVERS {
+        let upstream = Upstream::start();
+        // It sets the pace: half of the queries of each client take so long.
+        upstream.always(vec![Action::Wait(Duration::from_millis(10)), Reply::new().into()]);
+        let server = started(driven_by(driver, &version(0)).set("upstream", upstream.address()));
+        let (ended, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            for client in 0..4 {
+                let (address, ended, answered) = (server.address(), &ended, &answered);
+                scope.spawn(move || load(address, client, ended, answered));
             }
-            server.rewrite_corefile(&version(number));
-            server.wait_for_lines("Reloading complete", number);
-        }
-        wait::until("two thousand answers", || answered.load(Ordering::Relaxed) >= 2000);
-    });
-    server.signal("TERM");
-    assert!(server.wait_exit().success());
+            let _end = End(&ended);
+            for number in 1..=20 {
+                if number % 10 == 0 {
+                    server.rewrite_corefile("broken {");
+                    server.wait_for_lines("parse failed", number / 10);
+                }
+                server.rewrite_corefile(&version(number));
+                server.wait_for_lines("Reloading complete", number);
+            }
+            wait::until(format_args!("{driver}: two thousand answers"), || {
+                answered.load(Ordering::Relaxed) >= 2000
+            });
+        });
+        server.signal("TERM");
+        assert!(server.wait_exit().success(), "{driver}");
+    }
 }
 
 /// Ends the other threads of a scope, also when the test fails.
