@@ -219,6 +219,12 @@ impl<'a> Directive<'a> {
         self.context.retain.get_or_make(&format!("{}\n{place}\n{key}", self.name), make)
     }
 
+    /// Whether the server block has this directive too.
+    #[must_use]
+    pub fn stands_with(&self, directive: &str) -> bool {
+        self.block.occurrences_of(directive) > 0
+    }
+
     /// The words of this directive as they count: without places and comments.
     #[must_use]
     pub fn fingerprint(&self) -> String {

@@ -51,7 +51,7 @@ impl Inner {
         key: &SharedKey,
     ) -> Result<Reply> {
         let deadline = query.received() + PATIENCE;
-        if query.qtype_code() == types::HINFO {
+        if query.qtype_code() == types::HINFO && self.probes_pass {
             // What `loop` probes with: a probe that comes back must get through to it, not wait
             // for itself.
             return self.lead(self.flights.alone(), query, next, key).await;

@@ -49,6 +49,8 @@ struct Inner {
     flights: Arc<Flights<Outcome>>,
     tasks: Tasks,
     table: Arc<Table>,
+    /// `loop` stands behind: its probes are not held back.
+    probes_pass: bool,
 }
 
 #[async_trait]

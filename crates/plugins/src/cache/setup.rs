@@ -30,7 +30,8 @@ fn setup(directive: &mut Directive<'_>) -> anyhow::Result<()> {
     });
     let tasks = directive.tasks(MAX_REFRESHES);
     let flights = Flights::new();
-    directive.add(Cache(Arc::new(Inner { config, store, flights, tasks, table })));
+    let probes_pass = directive.stands_with("loop");
+    directive.add(Cache(Arc::new(Inner { config, store, flights, tasks, table, probes_pass })));
     Ok(())
 }
 
