@@ -63,17 +63,23 @@ const CHECK: [Known; 4] = [
 pub(crate) fn parse(arguments: &[String]) -> Parsed {
     match arguments.split_first() {
         Some((first, rest)) if first == "check" => {
-            Reader { program: "dunlin check", known: &CHECK, flags: Flags::default() }
+            let flags = Flags::default();
+            Reader { program: "dunlin check", known: &CHECK, names_the_file: true, flags }
                 .read(rest, Command::Check)
         }
-        _ => Reader { program: "dunlin", known: &SERVE, flags: Flags::default() }
-            .read(arguments, Command::Serve),
+        _ => {
+            let flags = Flags::default();
+            Reader { program: "dunlin", known: &SERVE, names_the_file: false, flags }
+                .read(arguments, Command::Serve)
+        }
     }
 }
 
 struct Reader {
     program: &'static str,
     known: &'static [Known],
+    /// Whether a word that is no flag is the Corefile.
+    names_the_file: bool,
     flags: Flags,
 }
 
@@ -82,6 +88,10 @@ impl Reader {
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
             let Some(name) = argument.strip_prefix('-').filter(|name| !name.is_empty()) else {
+                if self.names_the_file && self.flags.conf.is_none() {
+                    self.flags.conf = Some(argument.into());
+                    continue;
+                }
                 let words = std::iter::once(argument).chain(rest);
                 return extra(&words.map(String::as_str).collect::<Vec<_>>());
             };
@@ -169,7 +179,7 @@ impl Reader {
         }
         if self.program == "dunlin" {
             text.push_str(
-                "\ndunlin check [-conf F] [-format text|json] tells all mistakes of a Corefile.\n",
+                "\ndunlin check [-conf] [F] [-format text|json] tells all mistakes of a Corefile.\n",
             );
         }
         text
@@ -216,6 +226,11 @@ mod tests {
             ("-driver hickory", serve(Flags { hickory: true, ..Flags::default() })),
             ("-version", Parsed::Run(Command::Version)),
             ("-plugins", Parsed::Run(Command::Plugins)),
+            ("check F", Parsed::Run(Command::Check(conf("F")))),
+            (
+                "check F --format json",
+                Parsed::Run(Command::Check(Flags { json: true, ..conf("F") })),
+            ),
             (
                 "check --conf F --format json",
                 Parsed::Run(Command::Check(Flags { json: true, ..conf("F") })),

@@ -221,9 +221,7 @@ impl Failure {
             Self::TooMany(_) => {
                 ExtendedError::new(ExtendedError::NETWORK_ERROR, "too many queries")
             }
-            Self::NoHealthy => {
-                ExtendedError::new(ExtendedError::NO_REACHABLE_AUTHORITY, "no healthy upstream")
-            }
+            Self::NoHealthy => ExtendedError::new(ExtendedError::NOT_READY, "no healthy upstream"),
             Self::Timeout => {
                 ExtendedError::new(ExtendedError::NO_REACHABLE_AUTHORITY, "upstream timed out")
             }

@@ -78,23 +78,14 @@ pub enum DropReason {
     Oversize,
     /// From one of our own listening sockets.
     Own,
-    /// It waited too long to be worth an answer.
-    Expired,
     /// A plugin decided to say nothing.
     Plugin,
 }
 
 impl DropReason {
     /// All reasons, for metrics that exist from the start.
-    pub const ALL: [Self; 7] = [
-        Self::Short,
-        Self::Response,
-        Self::Source,
-        Self::Oversize,
-        Self::Own,
-        Self::Expired,
-        Self::Plugin,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Short, Self::Response, Self::Source, Self::Oversize, Self::Own, Self::Plugin];
 
     /// The label value.
     #[must_use]
@@ -105,7 +96,6 @@ impl DropReason {
             Self::Source => "source",
             Self::Oversize => "oversize",
             Self::Own => "self",
-            Self::Expired => "expired",
             Self::Plugin => "plugin",
         }
     }

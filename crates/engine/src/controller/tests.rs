@@ -375,6 +375,11 @@ async fn the_fallback_runs_until_there_are_server_blocks() {
     assert_eq!(running.look().await, (1, 0, 0));
     running.write("");
     assert_eq!(running.look().await, (1, 1, 1));
+
+    let written = running.controller.setup.fallback.clone();
+    let mut running = Running::with(&written).await;
+    running.write("");
+    assert_eq!(running.look().await, (9, 1, 1), "what the operator wrote is gone");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -32,6 +32,7 @@ fn draft(log: &Log, failing: Option<usize>) -> Draft {
         let (index, starting, stopping) = (block.index, Arc::clone(log), Arc::clone(log));
         let tasks = Tasks::new(1);
         block.parts.tasks.push(tasks.clone());
+        let ended = tasks.token();
         block.parts.hooks.on_start(move |context| async move {
             let sites = context.sites.iter().map(|site| format!("{}@{}", site.zone, site.server));
             let sites = sites.collect::<Vec<_>>().join(" ");
@@ -41,7 +42,8 @@ fn draft(log: &Log, failing: Option<usize>) -> Draft {
             Ok(())
         });
         block.parts.hooks.on_stop(move || async move {
-            stopping.lock().push(format!("stop {index}"));
+            let tasks = if ended.is_cancelled() { "without tasks" } else { "too early" };
+            stopping.lock().push(format!("stop {index} {tasks}"));
         });
     }
     draft
@@ -65,7 +67,7 @@ async fn hooks_run_once_and_know_where_they_are() {
     assert!(!generation.is_busy());
     generation.stop().await;
     generation.stop().await;
-    assert_eq!(log.lock()[2..], ["stop 0", "stop 1"]);
+    assert_eq!(log.lock()[2..], ["stop 0 without tasks", "stop 1 without tasks"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -74,7 +74,11 @@ impl Shared {
             metrics: DnsMetrics::of(metrics),
             dropped: DropReason::ALL.into_iter().map(both).collect(),
             trailing: metrics
-                .counter("dunlin_trailing_octets_total", "Queries with garbage at their end.", &[])
+                .counter(
+                    "dunlin_queries_with_garbage_total",
+                    "Queries with garbage at their end.",
+                    &[],
+                )
                 .with(&[]),
             pending: Pending::new(metrics, memory),
             fatal,

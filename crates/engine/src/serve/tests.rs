@@ -421,7 +421,7 @@ fn verdicts_are_the_same_over_udp_and_tcp() {
         assert_eq!(seen, expected, "{case}");
     }
     assert_eq!(plugin.asked(), 6);
-    assert_eq!(server.metric("dunlin_trailing_octets_total"), 2);
+    assert_eq!(server.metric("dunlin_queries_with_garbage_total"), 2);
     for reason in ["short", "response"] {
         for transport in ["udp", "tcp"] {
             let name =

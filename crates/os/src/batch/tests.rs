@@ -1,3 +1,5 @@
+//! Batches over real sockets of the loopback.
+
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket};

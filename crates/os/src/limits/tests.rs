@@ -1,3 +1,5 @@
+//! Texts of cgroup files, and what they mean.
+
 use std::fs;
 use std::path::PathBuf;
 

@@ -1,3 +1,5 @@
+//! Sockets as the kernel gives them.
+
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;

@@ -260,8 +260,8 @@ async fn failures_are_explained_to_clients_that_speak_edns() {
     let upstream = Upstream::start();
     upstream.on("silent.test", Vec::<Action>::new());
     upstream.on("fail.test", Reply::servfail());
-    let corefile =
-        format!(". {{\ncache\nforward . {upstream} {{\nread_timeout 100ms\nmax_fails 0\n}}\n}}");
+    let silent = format!("forward silent.test {upstream} {{\nread_timeout 100ms\nmax_fails 0\n}}");
+    let corefile = format!(". {{\ncache\n{silent}\nforward . {upstream}\n}}");
     let server = Server::new(&corefile).await;
     let silent = || query("silent.test.", RecordType::A);
     let fail = || query("fail.test.", RecordType::A);

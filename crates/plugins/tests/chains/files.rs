@@ -1,7 +1,10 @@
-//! `root` and the plugins that read files. Rows RT8 and RT12.
+//! `root` and the plugins that read files. Rows RT4, RT5, RT8 and RT12.
 
 use dunlin_engine::Embedded;
 use dunlin_plugins::registry;
+
+use crate::journal::Journal;
+use crate::kit::block;
 
 #[tokio::test]
 async fn rt8_rt12_files_of_forward_start_from_the_root_of_their_block() {
@@ -23,5 +26,15 @@ async fn rt8_rt12_files_of_forward_start_from_the_root_of_their_block() {
     for (corefile, expected) in table {
         let error = Embedded::new(registry(), &corefile).await.err().unwrap();
         assert_eq!(error.to_string(), expected, "{corefile}");
+    }
+}
+
+#[test]
+fn rt4_rt5_a_root_that_is_not_there_is_a_warning() {
+    for lines in ["root /nonexistent", "root /\nroot /nonexistent"] {
+        let (journal, _guard) = Journal::start();
+        let _set_up = block(&format!("{lines}\nwhoami"));
+        let expected = "WARN plugin/root: Root path does not exist: /nonexistent";
+        assert_eq!(journal.take("plugin/root"), [expected], "{lines}");
     }
 }

@@ -1,8 +1,9 @@
 //! What plugins tell the operator: the events of this thread, as the command line prints them.
 
 use std::fmt::{Debug, Write as _};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Metadata, Subscriber, span};
@@ -18,19 +19,21 @@ impl Journal {
         (journal, guard)
     }
 
-    /// `LEVEL TARGET: TEXT` of the events of this plugin since the last call.
+    /// `LEVEL TARGET: TEXT` of the events since the last call whose target is this, or below it.
     pub(crate) fn take(&self, target: &str) -> Vec<String> {
-        let (taken, left) = std::mem::take(&mut *self.0.lock().unwrap())
-            .into_iter()
-            .partition(|line| line.contains(&format!(" {target}: ")));
-        *self.0.lock().unwrap() = left;
+        let (taken, left) = std::mem::take(&mut *self.0.lock()).into_iter().partition(|line| {
+            let found = line.split_once(' ').and_then(|(_, rest)| rest.strip_prefix(target));
+            found.is_some_and(|rest| rest.starts_with(": ") || rest.starts_with("::"))
+        });
+        *self.0.lock() = left;
         taken
     }
 }
 
 impl Subscriber for Journal {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("plugin/")
+        let target = metadata.target();
+        target.starts_with("plugin/") || target.starts_with("dunlin_engine")
     }
 
     fn event(&self, event: &Event<'_>) {
@@ -38,14 +41,15 @@ impl Subscriber for Journal {
         impl Visit for Message {
             fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
                 if field.name() == "message" {
-                    write!(self.0, "{value:?}").unwrap();
+                    // Writing to a `String` cannot fail.
+                    _ = write!(self.0, "{value:?}");
                 }
             }
         }
         let (level, target) = (event.metadata().level(), event.metadata().target());
         let mut message = Message(format!("{level} {target}: "));
         event.record(&mut message);
-        self.0.lock().unwrap().push(message.0);
+        self.0.lock().push(message.0);
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {

@@ -16,5 +16,6 @@ mod files;
 mod journal;
 mod kit;
 mod loops;
+mod manuals;
 mod observers;
 mod refreshes;

@@ -31,7 +31,8 @@ fn observed(upstream: &Upstream, metadata: &str) -> String {
     format!(
         "{metadata}\nprometheus\nerrors\ncache\nloop\n\
          log . \"{{name}} {{rcode}} {{>rflags}} {{rsize}} {{/forward/upstream}} {{/log/type}}\"\n\
-         forward . {upstream} {{\nread_timeout 100ms\nmax_fails 0\n}}"
+         forward silent.test {upstream} {{\nread_timeout 100ms\nmax_fails 0\n}}\n\
+         forward . {upstream}"
     )
 }
 

@@ -1,3 +1,5 @@
+//! The client against the fake upstream.
+
 use std::io::ErrorKind;
 
 use hickory_proto::op::OpCode;

@@ -1,3 +1,5 @@
+//! Placeholders, processes and ConfigMap swaps.
+
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;

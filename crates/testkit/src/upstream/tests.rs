@@ -1,3 +1,5 @@
+//! Misbehavior on demand.
+
 use std::io::ErrorKind;
 use std::time::Duration;
 

@@ -157,11 +157,15 @@ fn a_later_message_must_come_whole_soon_after_its_first_octet() {
 #[test]
 fn an_idle_connection_is_closed_and_one_that_waits_for_a_reply_is_not() {
     let go = closed();
-    let serving = serve(&plugin(&go), Limits { idle: SHORT, ..LONG });
-    let (mut idle, mut waiting) = (serving.connect(), serving.connect());
+    let limits = Limits { read: Duration::from_secs(1), idle: SHORT, ..LONG };
+    let serving = serve(&plugin(&go), limits);
+    let mut waiting = serving.connect();
     waiting.send(&slow(1)).unwrap();
+    let (mut idle, mut silent) = (serving.connect(), serving.connect());
     exchange(&mut idle);
     assert_eq!(idle.wait_closed(), b"");
+    // Its time is up later than that of the connection that waits.
+    assert_eq!(silent.wait_closed(), b"");
     go.add_permits(1);
     assert_eq!(receive(&mut waiting), 1);
     assert_eq!(waiting.wait_closed(), b"");
@@ -286,6 +290,24 @@ fn the_connection_that_was_idle_for_longest_makes_room() {
     assert_eq!(clients[1].wait_closed(), b"");
     exchange(&mut clients[0]);
     clients[2..].iter_mut().for_each(exchange);
+}
+
+#[test]
+fn a_connection_that_waits_for_a_reply_keeps_its_place() {
+    let (go, plugin) = {
+        let go = closed();
+        (Arc::clone(&go), plugin(&go))
+    };
+    let serving = serve(&plugin, LONG);
+    let mut waiting = serving.connect();
+    waiting.send(&slow(1)).unwrap();
+    until("a query in work", || plugin.asked() == 1);
+    let mut idle: Vec<Tcp> = (0..15).map(|_| serving.connect()).collect();
+    idle.iter_mut().for_each(exchange);
+    exchange(&mut serving.connect());
+    assert_eq!(idle[0].wait_closed(), b"");
+    go.add_permits(1);
+    assert_eq!(receive(&mut waiting), 1);
 }
 
 /// CF-10: nothing is lost of what was sent before the end was announced.
