@@ -15,7 +15,7 @@ use std::time::Duration;
 use dunlin_core::buffer::Buffer;
 use dunlin_core::directive::Control;
 use dunlin_core::edns::ExtendedError;
-use dunlin_core::gate::{self, DropReason, Rejection};
+use dunlin_core::gate::{self, DropReason, Opcodes, Rejection};
 use dunlin_core::metadata::Metadata;
 use dunlin_core::metrics::{Counter, DnsMetrics, Metrics, type_label};
 use dunlin_core::op::ResponseCode;
@@ -114,17 +114,12 @@ impl Shared {
         if let Poll::Ready(reply) = serving.as_mut().poll(&mut context) {
             return Answer::Now(reply);
         }
-        // The query is out of reach inside the chain now; what may have to be said without it is
+        // The query is out of reach inside the chain now: what may have to be said without it is
         // made from the bytes once more.
-        let Ok(view) =
-            gate::accept(message, source.client, source.transport, table.opcodes, &mut name)
-        else {
-            return Answer::Now(None);
-        };
-        let echo = Query::new(Buffer::copy_of(message), view, &name, source);
+        let echo = Echo { message: Buffer::copy_of(message), source, opcodes: table.opcodes };
         match self.pending.enter() {
             Some(permit) => Answer::Later(Box::pin(in_time(serving, permit, echo))),
-            None => Answer::Now(Some(failure(&echo, "too many queries in work"))),
+            None => Answer::Now(echo.failure("too many queries in work")),
         }
     }
 
@@ -225,18 +220,31 @@ async fn answer(shared: &Shared, place: &Place, query: &mut Query) -> Option<Buf
     }
 }
 
-async fn in_time(serving: Later, permit: Permit, echo: Query) -> Option<Buffer> {
+async fn in_time(serving: Later, permit: Permit, echo: Echo) -> Option<Buffer> {
     let _held = permit;
-    match tokio::time::timeout_at(echo.received() + DEADLINE, serving).await {
+    match tokio::time::timeout_at(echo.source.received + DEADLINE, serving).await {
         Ok(reply) => reply,
-        Err(_elapsed) => Some(failure(&echo, "deadline exceeded")),
+        Err(_elapsed) => echo.failure("deadline exceeded"),
     }
 }
 
-/// SERVFAIL that no plugin asked for.
-fn failure(query: &Query, reason: &'static str) -> Buffer {
-    let error = ExtendedError::new(ExtendedError::NETWORK_ERROR, reason);
-    bare(query, ResponseCode::ServFail, Some(&error))
+/// A message that was accepted, for a reply that its query can no longer give.
+struct Echo {
+    message: Buffer,
+    source: Source,
+    opcodes: Opcodes,
+}
+
+impl Echo {
+    /// SERVFAIL that no plugin asked for.
+    fn failure(&self, reason: &'static str) -> Option<Buffer> {
+        let mut name = WireName::new();
+        let Source { client, transport, .. } = self.source;
+        let view = gate::accept(&self.message, client, transport, self.opcodes, &mut name).ok()?;
+        let query = Query::new(Buffer::copy_of(&self.message), view, &name, self.source);
+        let error = ExtendedError::new(ExtendedError::NETWORK_ERROR, reason);
+        Some(bare(&query, ResponseCode::ServFail, Some(&error)))
+    }
 }
 
 /// IPv4 clients of a dual-stack socket are shown as what they are.
