@@ -447,7 +447,7 @@ fn badvers_comes_before_the_search_for_a_zone() {
 
 #[test]
 fn opcodes_reach_plugins_that_asked_for_them() {
-    let opcodes = gate::Opcodes::default().with(4);
+    let opcodes = Opcodes::default().with(4);
     let server = Server::new(Table { opcodes, ..table_of(noerror()) });
     let notify = query("example.org", RecordType::SOA).opcode(4);
     assert_eq!(server.ask(&notify), Seen::plain(ResponseCode::NoError));
