@@ -3,10 +3,10 @@
 //! | rule | where | done |
 //! |---|---|---|
 //! | security.md FW-20: the response belongs to the question | [`crate::ask`] | yes |
-//! | FW-20: the whole message parses | [`read`] | yes |
-//! | FW-24: alias chain, foreign records, lame servers | [`chain`] | yes |
-//! | FW-27: truncated content is not used | [`read`] | yes |
-//! | FW-28, RFC 2181 §8: TTLs with the top bit set are 0 | [`read`] | yes |
+//! | FW-20: the whole message parses | `read` | yes |
+//! | FW-24: alias chain, foreign records, lame servers | `chain` | yes |
+//! | FW-27: truncated content is not used | `read` | yes |
+//! | FW-28, RFC 2181 §8: TTLs with the top bit set are 0 | `read` | yes |
 
 pub(crate) mod chain;
 #[cfg(test)]

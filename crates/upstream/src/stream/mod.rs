@@ -2,7 +2,7 @@
 //!
 //! An idle connection is preferred, then a new one up to a limit, and only then a busy one is given
 //! a second query: many upstreams, CoreDNS among them, answer a connection's queries one after
-//! another. Each connection is driven by a task on the runtime that opened it ([`connection`]).
+//! another. Each connection is driven by a task on the runtime that opened it (`connection`).
 
 mod book;
 mod connection;
