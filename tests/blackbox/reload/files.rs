@@ -2,8 +2,11 @@
 
 use std::fs;
 
+use dunlin_testkit::client::ask;
 use dunlin_testkit::process::ConfigMap;
+use dunlin_testkit::upstream::{Reply, Upstream};
 use dunlin_testkit::{ports, wait};
+use hickory_proto::rr::RecordType;
 
 use super::{
     count, let_a_poll_pass, serves, serving, start, started, wait_until_served, with_lines,
@@ -30,6 +33,32 @@ fn a_rewritten_file_is_loaded_and_told_in_the_order_that_scripts_know() {
     assert!((metric(&server, "coredns_reload_version_info", &labels) - 1.0).abs() < 0.1);
     assert!(metric(&server, "coredns_reload_failed_total", &[]) < 0.1);
     assert!(metric(&server, "dunlin_config_stale", &[]) < 0.1);
+}
+
+#[test]
+fn db8_without_debug_in_the_new_file_debug_lines_end() {
+    let upstream = Upstream::start();
+    upstream.always(vec![
+        Reply::new().wrong_question("other.example").into(),
+        Reply::new().answer("a.example. 9 IN A 192.0.2.9").into(),
+    ]);
+    let with = |debug: &str| {
+        format!(
+            ".:{{{{port}}}} {{\n  bind 127.0.0.1\n  reload 2s 0s\n  {debug}\n  health \
+             127.0.0.1:{{{{health}}}}\n  prometheus 127.0.0.1:{{{{metrics}}}}\n  forward . {}\n}}\n",
+            upstream.address()
+        )
+    };
+    let server = start(&with("debug"));
+    let wrong = "[DEBUG] plugin/forward: Wrong reply for id";
+    assert_eq!(ask(server.address(), "a.example", RecordType::A).send().answers().len(), 1);
+    server.wait_for_line(wrong);
+    server.rewrite_corefile(&with(""));
+    server.wait_for_line("[INFO] Reloading complete");
+    let before = count(&server, wrong);
+    assert_eq!(ask(server.address(), "a.example", RecordType::A).send().answers().len(), 1);
+    let_a_poll_pass(&server);
+    assert_eq!(count(&server, wrong), before);
 }
 
 #[test]

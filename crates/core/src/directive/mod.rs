@@ -109,6 +109,22 @@ impl<'a> Directive<'a> {
         Ok(())
     }
 
+    /// The ADDRESS of an HTTP endpoint, the only argument that its directive takes, if it is
+    /// there: `HOST:PORT` or `:PORT`.
+    ///
+    /// # Errors
+    /// An address without a port, or more than one argument.
+    pub fn endpoint_address(&mut self) -> anyhow::Result<Option<String>> {
+        match self.reader.remaining_args().as_slice() {
+            [] => Ok(None),
+            [address] => {
+                host_and_port(address)?;
+                Ok(Some((*address).to_owned()))
+            }
+            _ => Err(self.reader.arg_error().into()),
+        }
+    }
+
     /// The zones of the server block.
     #[must_use]
     pub fn zones(&self) -> Zones {

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use anyhow::anyhow;
 use dunlin_core::{Directive, Entry};
 use dunlin_upstream::tls::{TlsClient, TlsFiles};
 use dunlin_upstream::{Group, Remote, Server};
@@ -89,7 +90,8 @@ fn fill_at_start(
 ) {
     let metrics = directive.metrics().clone();
     directive.parts().hooks.on_start(async move |_| {
-        let servers = Located::resolve(places, &config.resolvers).await?;
+        let servers = Located::resolve(places, &config.resolvers).await;
+        let servers = servers.map_err(|error| anyhow!("plugin/forward: {error:#}"))?;
         let remotes = build::remotes(&config, &servers, tls.as_ref())?;
         let _first = group.set(Arc::new(build::group(&config, remotes, &metrics)));
         Ok(())

@@ -419,5 +419,5 @@ async fn host_names_are_resolved_at_start() {
     found.start().await.unwrap();
     assert_eq!(address(ask(&mut found).await), "192.0.2.1");
     let error = block(&text("a27.0.0.one")).start().await.unwrap_err().to_string(); // F48
-    assert!(error.starts_with("failed to resolve \"a27.0.0.one\": "), "{error}");
+    assert!(error.starts_with("plugin/forward: failed to resolve \"a27.0.0.one\": "), "{error}");
 }

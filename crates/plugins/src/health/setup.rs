@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use dunlin_core::corefile::go::parse_duration;
-use dunlin_core::directive::{Closing, HttpEndpoint, HttpResponse, OnListenFailure, host_and_port};
+use dunlin_core::directive::{Closing, HttpEndpoint, HttpResponse, OnListenFailure};
 use dunlin_core::{Directive, Entry};
 
 use super::get::get;
@@ -46,13 +46,8 @@ fn setup(directive: &mut Directive<'_>) -> anyhow::Result<()> {
 fn parse(directive: &mut Directive<'_>) -> anyhow::Result<Config> {
     let mut config = Config { address: DEFAULT_ADDRESS.into(), lameduck: Duration::ZERO };
     while directive.next() {
-        match directive.remaining_args().as_slice() {
-            [] => {}
-            [address] => {
-                host_and_port(address)?;
-                config.address = (*address).to_owned();
-            }
-            _ => return Err(directive.arg_error().into()),
+        if let Some(address) = directive.endpoint_address()? {
+            config.address = address;
         }
         while directive.next_block() {
             match directive.val() {

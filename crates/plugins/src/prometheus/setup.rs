@@ -2,9 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use dunlin_core::directive::{
-    Closing, HttpEndpoint, HttpResponse, OnListenFailure, StartContext, host_and_port,
-};
+use dunlin_core::directive::{Closing, HttpEndpoint, HttpResponse, OnListenFailure, StartContext};
 use dunlin_core::metrics::{DnsMetrics, Gauge, GaugeFamily, Metrics};
 use dunlin_core::site::Site;
 use dunlin_core::{Directive, Entry, release};
@@ -57,13 +55,8 @@ pub(super) fn parse(directive: &mut Directive<'_>) -> anyhow::Result<String> {
             directive.only_once()?;
         }
         is_second = true;
-        match directive.remaining_args().as_slice() {
-            [] => {}
-            [given] => {
-                host_and_port(given)?;
-                (*given).clone_into(&mut address);
-            }
-            _ => return Err(directive.arg_error().into()),
+        if let Some(given) = directive.endpoint_address()? {
+            address = given;
         }
         parse_block(directive)?;
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dunlin_core::directive::{Closing, HttpEndpoint, Monitor, OnListenFailure, host_and_port};
+use dunlin_core::directive::{Closing, HttpEndpoint, Monitor, OnListenFailure};
 use dunlin_core::{Directive, Entry};
 
 use super::answer;
@@ -39,13 +39,8 @@ pub(super) fn parse(directive: &mut Directive<'_>) -> anyhow::Result<Config> {
         if !std::mem::take(&mut is_first) {
             directive.only_once()?;
         }
-        match directive.remaining_args().as_slice() {
-            [] => {}
-            [address] => {
-                host_and_port(address)?;
-                config.address = (*address).to_owned();
-            }
-            _ => return Err(directive.arg_error().into()),
+        if let Some(address) = directive.endpoint_address()? {
+            config.address = address;
         }
         while directive.next_block() {
             match directive.val() {
