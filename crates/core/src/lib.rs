@@ -10,6 +10,7 @@ pub mod directive;
 pub mod edns;
 pub mod error;
 pub mod gate;
+pub mod hexdump;
 pub mod lines;
 pub mod metadata;
 pub mod metrics;

@@ -5,6 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use dunlin_core::buffer::Buffer;
+use dunlin_core::hexdump::Hexdump;
 use dunlin_core::wire::{self, Flags, HEADER_LEN, write_u16};
 use rand::RngExt;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -130,7 +131,7 @@ async fn receive(
         let name = wire::Presentation(ask.name());
         tracing::debug!(
             target: "plugin/forward",
-            "Wrong reply for id: {}, {name} {}", wire::id(query), ask.qtype()
+            "Wrong reply for id: {}, {name} {}\n{}", wire::id(query), ask.qtype(), Hexdump(&bytes)
         );
     }
     Err(Receive::Flooded)

@@ -53,6 +53,7 @@ fn db8_without_debug_in_the_new_file_debug_lines_end() {
     let wrong = "[DEBUG] plugin/forward: Wrong reply for id";
     assert_eq!(ask(server.address(), "a.example", RecordType::A).send().answers().len(), 1);
     server.wait_for_line(wrong);
+    server.wait_for_line("debug: 000000 ");
     server.rewrite_corefile(&with(""));
     server.wait_for_line("[INFO] Reloading complete");
     let before = count(&server, wrong);
