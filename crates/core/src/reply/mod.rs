@@ -1,7 +1,6 @@
 //! What the chain returns: a message to edit, bytes encoded earlier, or silence.
 
 mod build;
-mod store;
 #[cfg(test)]
 mod tests;
 
@@ -14,8 +13,6 @@ use crate::buffer::Buffer;
 use crate::edns::ExtendedError;
 use crate::error::Error;
 use crate::wire::{Flags, MalformedMessage, Records, Summary, types, write_u32};
-
-pub use self::store::StoredReply;
 
 /// A reply on its way to the client. It is either *wire*, bytes that came from an upstream or a
 /// store and stay as they are until somebody asks for records, or a *message* that a plugin made.
