@@ -7,7 +7,6 @@ use dunlin_core::Reply;
 use dunlin_core::buffer::Buffer;
 use dunlin_core::classify::Kind;
 use dunlin_core::op::ResponseCode;
-use dunlin_core::reply::StoredReply;
 use dunlin_core::wire::{Presentation, Records, Summary};
 use libfuzzer_sys::fuzz_target;
 
@@ -30,8 +29,10 @@ fuzz_target!(|octets: &[u8]| {
         assert!(bare.wire().is_ok_and(|(_, summary)| summary.opt.is_none()));
     }
     check(bare);
-    if let Ok(stored) = StoredReply::of(&mut copy()) {
-        check(stored.reply_with_ttl(u32::MAX));
+    let mut stored = copy();
+    if stored.remove_opt().is_ok() {
+        stored.set_all_ttls(u32::MAX).expect("it has a wire form");
+        check(stored);
     }
     let mut decoded = copy();
     if decoded.message_mut().is_ok() && decoded.wire().is_ok() {
