@@ -78,14 +78,23 @@ pub enum DropReason {
     Oversize,
     /// From one of our own listening sockets.
     Own,
+    /// It waited for so long that its client has given up.
+    Expired,
     /// A plugin decided to say nothing.
     Plugin,
 }
 
 impl DropReason {
     /// All reasons, for metrics that exist from the start.
-    pub const ALL: [Self; 6] =
-        [Self::Short, Self::Response, Self::Source, Self::Oversize, Self::Own, Self::Plugin];
+    pub const ALL: [Self; 7] = [
+        Self::Short,
+        Self::Response,
+        Self::Source,
+        Self::Oversize,
+        Self::Own,
+        Self::Expired,
+        Self::Plugin,
+    ];
 
     /// The label value.
     #[must_use]
@@ -96,6 +105,7 @@ impl DropReason {
             Self::Source => "source",
             Self::Oversize => "oversize",
             Self::Own => "self",
+            Self::Expired => "expired",
             Self::Plugin => "plugin",
         }
     }

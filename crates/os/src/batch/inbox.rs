@@ -1,6 +1,7 @@
 //! Receiving: the slots, and one `recvmmsg` that fills them.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::time::Duration;
 use std::{array, fmt, io, mem, ptr};
 
 use super::control::Control;
@@ -23,6 +24,8 @@ pub struct Datagram<'a> {
     pub bytes: &'a [u8],
     /// Where it came from and where it went.
     pub route: Route,
+    /// When the kernel got it, since the Unix epoch, if the socket tells.
+    pub arrival: Option<Duration>,
     /// It was longer than [`LONGEST`] and its end is lost.
     pub truncated: bool,
 }
@@ -183,9 +186,11 @@ impl Slot {
 
     /// `None` if the peer's address is of a foreign kind, which no IP socket delivers.
     fn datagram(&self) -> Option<Datagram<'_>> {
+        let (local, arrival) = self.control.decode();
         Some(Datagram {
             bytes: self.bytes.get(..self.length)?,
-            route: Route { peer: unmap(self.name.decode()?), local: self.control.decode() },
+            route: Route { peer: unmap(self.name.decode()?), local },
+            arrival,
             truncated: self.truncated,
         })
     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::outbox::{Verdict, verdict};
 use super::{BATCH, Family, Inbox, LONGEST, Local, Outbox, Route};
@@ -234,4 +234,21 @@ fn buffers_are_used_again_unless_they_are_huge() {
     assert_eq!((again.as_ptr(), again.len()), (place, 0));
     outbox.recycle(Vec::with_capacity(1 << 20));
     assert!(outbox.buffer().capacity() < 1 << 20);
+}
+
+#[test]
+fn each_datagram_tells_when_it_came() {
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    for listen in ["127.0.0.1:0", "[::1]:0", "[::]:0"] {
+        let (socket, port) = server(listen);
+        let ip = if listen.starts_with('1') { "127.0.0.1" } else { "::1" };
+        let client = client(SocketAddr::new(ip.parse().unwrap(), port));
+        let before = now();
+        client.send(b"x").unwrap();
+        let mut inbox = Inbox::new();
+        inbox.receive(&socket).unwrap();
+        let arrivals: Vec<_> = inbox.drain().map(|datagram| datagram.arrival.unwrap()).collect();
+        let [arrival] = arrivals[..] else { panic!("{arrivals:?}") };
+        assert!(before <= arrival && arrival <= now(), "{listen}: {arrival:?}");
+    }
 }

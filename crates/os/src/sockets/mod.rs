@@ -20,7 +20,7 @@ mod tests;
 /// kernel spreads clients over them. An unspecified address, be it `0.0.0.0` or `::`, opens **one**
 /// dual-stack socket with packet info ([`batch`](crate::batch)), so that replies leave from the address
 /// that was asked; on a host without IPv6 it opens `0.0.0.0`. The receive buffer is enlarged to
-/// [`RECEIVE_BUFFER`] as far as we are permitted. Path MTU news is ignored and DF left unset, because
+/// [`RECEIVE_BUFFER`] as far as we are permitted, and each datagram tells when it came. Path MTU news is ignored and DF left unset, because
 /// ICMP is easily forged (RFC 9715 §3.1).
 ///
 /// # Errors
@@ -31,6 +31,8 @@ pub fn udp_listener(address: SocketAddr) -> io::Result<UdpSocket> {
         let socket = listener(address, Type::DGRAM, Protocol::UDP)?;
         enlarge_receive_buffer(&socket);
         ignore_path_mtu(&socket, address);
+        // Best effort: without it nobody knows how long a datagram has waited.
+        let _ = set_option(&socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1);
         if address.ip().is_unspecified() {
             enable_packet_info(&socket)?;
         }

@@ -7,6 +7,7 @@ mod tests;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dunlin_core::Transport;
 use dunlin_core::buffer::Buffer;
@@ -34,6 +35,15 @@ struct Endpoint {
     has_late: Notify,
     /// Set when the loop has ended and late replies must see to themselves.
     ended: AtomicBool,
+}
+
+/// Clients of a query that waited longer have asked again or given up: answering it would only delay
+/// those who still wait. Unbound's default.
+const AGE_LIMIT: Duration = Duration::from_millis(1900);
+
+/// Whether a datagram waited for too long; both times are since the Unix epoch.
+fn has_expired(arrival: Option<Duration>, now: Duration) -> bool {
+    arrival.is_some_and(|arrival| now.saturating_sub(arrival) > AGE_LIMIT)
 }
 
 /// More than a receive buffer holds: a client that never ceases must not delay the end.
@@ -99,7 +109,12 @@ impl Endpoint {
         if count > 0 {
             let table = self.listener.table.load();
             let now = Instant::now();
+            let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             for datagram in inbox.drain() {
+                if has_expired(datagram.arrival, time) {
+                    self.listener.shared.count_drop(DropReason::Expired, Transport::Udp);
+                    continue;
+                }
                 self.handle(&table, &datagram, now, outbox);
             }
             drop(table);

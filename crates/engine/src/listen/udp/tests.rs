@@ -227,3 +227,21 @@ fn the_end_answers_what_the_kernel_holds_and_what_is_owed() {
     assert_eq!(receive(&client), 1);
     serving.wait_ended();
 }
+
+#[test]
+fn what_waited_for_longer_than_its_client_has_expired() {
+    let now = Duration::from_secs(1_700_000_000);
+    let ago = |milliseconds| Some(now.saturating_sub(Duration::from_millis(milliseconds)));
+    let table = [
+        (ago(0), false),
+        (ago(1900), false),
+        (ago(1901), true),
+        (ago(60_000), true),
+        // The clock was set back meanwhile, or the socket tells no time.
+        (Some(now + Duration::from_secs(5)), false),
+        (None, false),
+    ];
+    for (arrival, expired) in table {
+        assert_eq!(has_expired(arrival, now), expired, "{arrival:?}");
+    }
+}
