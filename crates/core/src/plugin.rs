@@ -145,10 +145,14 @@ impl Future for Serving<'_> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<Reply>> {
         match self.get_mut() {
-            Self::Plugin(serving, name) => serving.as_mut().poll(context).map_ok(|mut reply| {
-                reply.sign(name);
-                reply
-            }),
+            Self::Plugin(serving, name) => {
+                // Signed where it lies: a reply is too large to be handed round for that.
+                let mut polled = serving.as_mut().poll(context);
+                if let Poll::Ready(Ok(reply)) = &mut polled {
+                    reply.sign(name);
+                }
+                polled
+            }
             Self::End(caller) => {
                 let text = format!("plugin/{caller}: no next plugin found");
                 Poll::Ready(Err(Error::new(text)))

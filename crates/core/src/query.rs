@@ -27,7 +27,7 @@ pub struct Query {
     source: Source,
     site: Arc<Site>,
     metadata: Option<Box<Metadata>>,
-    name: OnceLock<Name>,
+    name: OnceLock<Box<Name>>,
     message: OnceLock<Option<Box<Message>>>,
 }
 
@@ -136,7 +136,7 @@ impl Query {
     pub fn name(&self) -> &Name {
         self.name.get_or_init(|| {
             let mut decoder = BinDecoder::new(self.qname_as_sent());
-            Name::read(&mut decoder).unwrap_or_else(|_| Name::root())
+            Box::new(Name::read(&mut decoder).unwrap_or_else(|_| Name::root()))
         })
     }
 

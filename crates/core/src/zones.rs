@@ -53,7 +53,8 @@ impl Zone {
     #[must_use]
     pub fn contains(&self, name: &[u8]) -> bool {
         let Some(lead) = name.len().checked_sub(self.wire.len()) else { return false };
-        name.get(lead..) == Some(&self.wire) && is_label_start(name, lead)
+        // The root contains every name.
+        self.wire.len() == 1 || name.get(lead..) == Some(&self.wire) && is_label_start(name, lead)
     }
 }
 

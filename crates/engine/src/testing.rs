@@ -33,7 +33,7 @@ pub(crate) fn place(zone: &str, plugins: Vec<Box<dyn Plugin>>) -> Place {
 
 /// A table of these places.
 pub(crate) fn table(places: impl IntoIterator<Item = Place>) -> Table {
-    let mut table = Table { server: SERVER.into(), ..Table::default() };
+    let mut table = Table::of(SERVER.into());
     for place in places {
         table.add(&Zone::new(&place.site.zone).unwrap(), place);
     }

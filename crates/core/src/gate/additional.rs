@@ -16,7 +16,7 @@ pub(super) fn check_records(
     view: &mut View,
 ) -> Result<(), Rejection> {
     let formerr = Rejection::Header(FORMERR);
-    let mut records = Records::new(message).ok_or(formerr)?;
+    let mut records = Records::behind(message, question_end).ok_or(formerr)?;
     let mut signed = false;
     for record in records.by_ref() {
         if signed {

@@ -147,16 +147,26 @@ impl Reply {
         }
     }
 
-    /// Gives the bytes away, for whoever sends or stores them.
+    /// Gives the bytes away, for whoever sends or stores them; silence is left.
+    ///
+    /// # Errors
+    /// As [`Reply::wire`].
+    pub fn take_wire(&mut self) -> Result<Buffer, Error> {
+        self.wire()?;
+        self.summary = None;
+        match std::mem::replace(&mut self.body, Body::Silence) {
+            Body::Wire(bytes) => Ok(bytes),
+            _ => Err(Error::new("no reply was made")),
+        }
+    }
+
+    /// The bytes and what one walk over them tells.
     ///
     /// # Errors
     /// As [`Reply::wire`].
     pub fn into_wire(mut self) -> Result<(Buffer, Summary), Error> {
-        self.wire()?;
-        match (self.body, self.summary) {
-            (Body::Wire(bytes), Some(summary)) => Ok((bytes, summary)),
-            _ => Err(Error::new("no reply was made")),
-        }
+        let summary = self.wire()?.1.clone();
+        Ok((self.take_wire()?, summary))
     }
 
     /// The reply as records, to be changed. Bytes are decoded, once.

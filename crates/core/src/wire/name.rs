@@ -10,19 +10,23 @@ use super::HEADER_LEN;
 
 const MAX_NAME_LEN: usize = 255;
 const MAX_POINTERS: usize = 126;
+/// Octets made lower-case at a time: a processor does it with one instruction.
+const STRIDE: usize = 32;
+const ROOM: usize = 256;
 
 /// A lower-case, uncompressed name, on the stack.
 #[derive(Clone, Copy)]
 pub struct WireName {
     len: u8,
-    octets: [u8; MAX_NAME_LEN],
+    /// Longer than any name, so that it falls into whole strides.
+    octets: [u8; ROOM],
 }
 
 impl WireName {
     /// The empty name buffer, not a valid name until something was expanded into it.
     #[must_use]
     pub const fn new() -> Self {
-        Self { len: 0, octets: [0; MAX_NAME_LEN] }
+        Self { len: 0, octets: [0; ROOM] }
     }
 
     /// The labels with their length octets, the root label last.
@@ -36,8 +40,12 @@ impl WireName {
         let end = at.checked_add(octets.len())?;
         let slot = self.octets.get_mut(at..end)?;
         slot.copy_from_slice(octets);
-        slot.make_ascii_lowercase();
         self.len = u8::try_from(end).ok()?;
+        // What lies behind the end of the name does not count, and may be made lower-case too.
+        let strides = at / STRIDE * STRIDE..end.next_multiple_of(STRIDE);
+        for stride in self.octets.get_mut(strides)?.chunks_exact_mut(STRIDE) {
+            stride.make_ascii_lowercase();
+        }
         Some(())
     }
 }
@@ -84,6 +92,8 @@ pub(super) fn expand_where(
     may_be_name: impl Fn(Range<usize>) -> bool,
 ) -> Option<usize> {
     into.len = 0;
+    // Labels that lie side by side are copied with one stroke: nearly all names are one such run.
+    let mut run = at;
     let mut position = at;
     let mut barrier = at;
     // What a pointer leads to ends before the name that it was met in.
@@ -94,15 +104,17 @@ pub(super) fn expand_where(
         let length = *message.get(position)?;
         match length & 0xc0 {
             0x00 => {
-                let label_end = position + 1 + usize::from(length);
-                if label_end > limit || (pointers > 0 && !may_be_name(position..label_end)) {
+                position += 1 + usize::from(length);
+                if position > limit || position - run > MAX_NAME_LEN {
                     return None;
                 }
-                into.push(message.get(position..label_end)?)?;
                 if length == 0 {
-                    return Some(end.unwrap_or(label_end));
+                    if pointers > 0 && !may_be_name(run..position) {
+                        return None;
+                    }
+                    into.push(message.get(run..position)?)?;
+                    return Some(end.unwrap_or(position));
                 }
-                position = label_end;
             }
             0xc0 => {
                 let low = *message.get(position + 1)?;
@@ -113,12 +125,14 @@ pub(super) fn expand_where(
                 if !leads_back || position + 2 > limit || pointers > MAX_POINTERS {
                     return None;
                 }
-                if pointers > 1 && !may_be_name(position..position + 2) {
+                if pointers > 1 && !may_be_name(run..position + 2) {
                     return None;
                 }
+                into.push(message.get(run..position)?)?;
                 limit = barrier;
                 barrier = target;
                 position = target;
+                run = target;
             }
             _ => return None,
         }

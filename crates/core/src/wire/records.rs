@@ -48,12 +48,19 @@ impl<'a> Records<'a> {
     /// Starts behind the question section. `None` if a question does not parse.
     #[must_use]
     pub fn new(message: &'a [u8]) -> Option<Self> {
-        let [questions, answers, authorities, additionals] = counts(message);
+        let [questions, ..] = counts(message);
         let mut at = HEADER_LEN;
         for _ in 0..questions {
             at = skip(message, at)?.checked_add(4)?;
         }
+        Self::behind(message, at)
+    }
+
+    /// Starts at `question_end`, where the question section is known to end.
+    pub(crate) fn behind(message: &'a [u8], question_end: usize) -> Option<Self> {
+        let [_, answers, authorities, additionals] = counts(message);
         let left = [answers, authorities, additionals];
+        let at = question_end;
         (at <= message.len()).then_some(Self { message, at, left, malformed: false })
     }
 
@@ -94,6 +101,9 @@ impl Iterator for Records<'_> {
     type Item = RecordRef;
 
     fn next(&mut self) -> Option<RecordRef> {
+        if self.left == [0; 3] {
+            return None;
+        }
         let sections = [Section::Answer, Section::Authority, Section::Additional];
         let (section, left) =
             sections.into_iter().zip(&mut self.left).find(|(_, left)| **left > 0)?;

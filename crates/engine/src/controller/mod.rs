@@ -97,6 +97,8 @@ pub(crate) struct Controller {
     on_debug: Box<dyn Fn(bool) + Send>,
 }
 
+/// How long after the start the first turns of timers and watchers are over.
+const SETTLING: Duration = Duration::from_secs(1);
 /// An old generation may answer its queries for so long.
 const DRAIN: Duration = Duration::from_secs(6);
 /// How often it is asked whether it is done.
@@ -135,8 +137,14 @@ pub async fn run(options: Options) -> Result<u8, Vec<Diagnostic>> {
     controller.apply(draft).await.map_err(|text| bare(&text))?;
     reload.arm(&controller, &loaded);
     on_start(&controller.started(&loaded.hash));
+    // What the start alone has needed is given back once everything has had its first turn.
+    let settled = tokio::spawn(async {
+        tokio::time::sleep(SETTLING).await;
+        dunlin_os::process::release_program_pages();
+    });
 
     let status = controller.serve(&mut signals, &mut ended, &mut reload).await;
+    settled.abort();
     Ok(status)
 }
 

@@ -25,28 +25,30 @@ const MAX_EXTENDED_ERRORS_LEN: usize = 256;
 ///
 /// # Errors
 /// A reply that cannot be encoded: the plugin that made it is to blame.
-pub(crate) fn fit(query: &Query, mut reply: Reply) -> Result<Option<Buffer>> {
+pub(crate) fn fit(query: &Query, reply: &mut Reply) -> Result<Option<Buffer>> {
     if reply.is_silence() {
         return Ok(None);
     }
     let rcode = reply.rcode();
     let mut extra = Vec::new();
     if query.edns().is_some() {
-        collect_extended_errors(query, &mut reply, &mut extra)?;
+        collect_extended_errors(query, reply, &mut extra)?;
     }
     reply.remove_opt()?;
-    ask_the_same(query, &mut reply)?;
+    ask_the_same(query, reply)?;
     let opt_len = query.edns().map_or(0, |_| OPT_LEN + extra.len());
     let limit = limit_of(query).saturating_sub(opt_len);
-    let (mut bytes, mut summary) = reply.into_wire()?;
-    let uncompressed = summary.uncompressed_len == bytes.len();
-    if bytes.len() > limit && uncompressed {
-        (bytes, summary) = compressed(bytes)?;
+    let (bytes, summary) = reply.wire()?;
+    let is_uncompressed = summary.uncompressed_len == bytes.len();
+    let mut question_end = summary.question_end;
+    let mut bytes = reply.take_wire()?;
+    if bytes.len() > limit && is_uncompressed {
+        (bytes, question_end) = compressed(bytes)?;
     }
     if bytes.len() > limit {
         truncate(&mut bytes, limit);
     }
-    put_question(query, &mut bytes, &summary);
+    put_question(query, &mut bytes, question_end);
     put_header(query, &mut bytes, rcode);
     append_opt(query, &mut bytes, rcode, &extra);
     Ok(Some(bytes))
@@ -113,8 +115,10 @@ fn collect_extended_errors(query: &Query, reply: &mut Reply, extra: &mut Vec<u8>
 fn ask_the_same(query: &Query, reply: &mut Reply) -> Result<()> {
     let (bytes, summary) = reply.wire()?;
     let question = bytes.get(HEADER_LEN..summary.question_end).unwrap_or_default();
-    // Octets that tell lengths are no letters.
-    if wire::counts(bytes)[0] == 1 && question.eq_ignore_ascii_case(query.question()) {
+    let asked = query.question();
+    // Most often the spelling is the same too. Octets that tell lengths are no letters.
+    let is_same = question == asked || question.eq_ignore_ascii_case(asked);
+    if is_same && wire::counts(bytes)[0] == 1 {
         return Ok(());
     }
     let queries = query.reply().message_mut()?.queries.clone();
@@ -122,16 +126,19 @@ fn ask_the_same(query: &Query, reply: &mut Reply) -> Result<()> {
     Ok(())
 }
 
-fn compressed(bytes: Buffer) -> Result<(Buffer, Summary)> {
+/// The message with its names compressed, and where its question ends.
+fn compressed(bytes: Buffer) -> Result<(Buffer, usize)> {
     let mut reply = Reply::from_parts(bytes, Summary::default());
     // An upstream's odd RDATA may not decode; then the records stay as long as they are.
     if reply.message_mut().is_err() {
-        let (bytes, _) = reply.into_wire()?;
+        let bytes = reply.take_wire()?;
         let summary =
             Summary::of(&bytes).map_err(|error| dunlin_core::Error::new(error.to_string()))?;
-        return Ok((bytes, summary));
+        return Ok((bytes, summary.question_end));
     }
-    reply.into_wire()
+    let (_, summary) = reply.wire()?;
+    let question_end = summary.question_end;
+    Ok((reply.take_wire()?, question_end))
 }
 
 /// Keeps the records that fit, in order: names point only backwards, so any prefix is sound.
@@ -157,9 +164,9 @@ fn truncate(bytes: &mut Buffer, limit: usize) {
 }
 
 /// The client gets its question back octet by octet, whatever spelling filled the cache.
-fn put_question(query: &Query, bytes: &mut Buffer, summary: &Summary) {
+fn put_question(query: &Query, bytes: &mut Buffer, question_end: usize) {
     let question = query.question();
-    let slot = bytes.get_mut(HEADER_LEN..summary.question_end);
+    let slot = bytes.get_mut(HEADER_LEN..question_end);
     if let Some(slot) = slot.filter(|slot| slot.len() == question.len()) {
         slot.copy_from_slice(question);
     }

@@ -33,8 +33,8 @@ fn with_texts(query: &Query, count: usize) -> Reply {
 
 fn fitted(query: &TestQuery, reply: impl FnOnce(&Query) -> Reply) -> Vec<u8> {
     let query = query.build();
-    let reply = reply(&query);
-    fit(&query, reply).unwrap().expect("a reply").to_vec()
+    let mut reply = reply(&query);
+    fit(&query, &mut reply).unwrap().expect("a reply").to_vec()
 }
 
 /// UDP size, TTL field, options.
@@ -124,7 +124,7 @@ fn an_upstream_cannot_fill_a_reply_with_extended_errors() {
         while bytes.len() < length {
             bytes.extend_from_slice(&error);
         }
-        let reply = fit(&query, Reply::from_wire(bytes).unwrap()).unwrap().unwrap();
+        let reply = fit(&query, &mut Reply::from_wire(bytes).unwrap()).unwrap().unwrap();
         assert!(reply.len() <= usize::from(size), "{} octets for {size}", reply.len());
         let (_, _, options) = opt_of(&reply).unwrap();
         assert!((1..=3).contains(&options.len()), "{} errors", options.len());
@@ -326,7 +326,7 @@ fn the_header_is_the_querys_but_for_what_a_reply_says() {
 
 #[test]
 fn silence_stays_silence() {
-    assert!(fit(&query(OWNER, RecordType::A).build(), Reply::silence()).unwrap().is_none());
+    assert!(fit(&query(OWNER, RecordType::A).build(), &mut Reply::silence()).unwrap().is_none());
 }
 
 #[test]
@@ -417,7 +417,7 @@ proptest! {
         let (mut bytes, summary) = reply.into_wire().unwrap();
         Flags(flags).store(&mut bytes);
         let whole = bytes.to_vec();
-        let fitted = fit(&query, Reply::from_parts(bytes, summary)).unwrap().unwrap();
+        let fitted = fit(&query, &mut Reply::from_parts(bytes, summary)).unwrap().unwrap();
         let limit = if stream { 65_535 } else { usize::from(size.unwrap_or(512).clamp(512, 1232)) };
         prop_assert!(fitted.len() <= limit, "{} octets, {limit} allowed", fitted.len());
         let message = Message::from_vec(&fitted).unwrap();
@@ -446,8 +446,8 @@ proptest! {
         }
         let client = query(OWNER, RecordType::A);
         let query = if edns { client.edns(512).build() } else { client.build() };
-        if let Ok(reply) = Reply::from_wire(bytes)
-            && let Ok(Some(fitted)) = fit(&query, reply)
+        if let Ok(mut reply) = Reply::from_wire(bytes)
+            && let Ok(Some(fitted)) = fit(&query, &mut reply)
         {
             prop_assert!(fitted.len() <= 512);
             let summary = Summary::of(&fitted).unwrap();

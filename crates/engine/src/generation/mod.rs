@@ -108,7 +108,7 @@ impl Generation {
     }
 
     fn table(&mut self, plan: &ListenPlan, blocks: &[BlockTable]) -> Table {
-        let mut table = Table { server: plan.server(), ..Table::default() };
+        let mut table = Table::of(plan.server());
         let debug = plan.zones.iter().any(|(_, index)| blocks.get(*index).is_some_and(|b| b.debug));
         for (zone, index) in &plan.zones {
             let (Some(block), Some(life)) = (blocks.get(*index), self.blocks.get_mut(*index))

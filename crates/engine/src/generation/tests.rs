@@ -106,7 +106,7 @@ fn settings_of_blocks_are_united() {
     assert!(generation.debug);
     let [(_, both), (_, first)] = &generation.tables[..] else { panic!("two listeners") };
     assert!(both.any_class && first.any_class);
-    let places: Vec<_> = both.zones.values().flatten().collect();
+    let places: Vec<_> = both.places().collect();
     assert!(places.iter().all(|place| place.debug), "for the whole server");
     let traced = places.iter().filter(|place| place.stacktrace);
     assert_eq!(traced.map(|place| place.site.zone.as_str()).collect::<Vec<_>>(), ["c.test."]);

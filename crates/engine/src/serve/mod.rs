@@ -186,15 +186,24 @@ fn rcode_label(rcode: ResponseCode) -> &'static str {
     if rcode == ResponseCode::Refused { "REFUSED" } else { "SERVFAIL" }
 }
 
-async fn serve(shared: Arc<Shared>, place: Arc<Place>, mut query: Query) -> Option<Buffer> {
-    let outcome = {
-        let answering = std::pin::pin!(answer(&shared, &place, &mut query));
-        CatchPanic(answering).await
-    };
-    outcome.unwrap_or_else(|caught| {
-        shared.report_panic(&place, &query, &caught);
-        Some(bare(&query, ResponseCode::ServFail, None))
-    })
+/// Not an `async fn`: that would keep each argument twice, and the future is copied to the heap for
+/// every query.
+#[expect(clippy::manual_async_fn, reason = "see above")]
+fn serve(
+    shared: Arc<Shared>,
+    place: Arc<Place>,
+    mut query: Query,
+) -> impl Future<Output = Option<Buffer>> + Send {
+    async move {
+        let outcome = {
+            let answering = std::pin::pin!(answer(&shared, &place, &mut query));
+            CatchPanic(answering).await
+        };
+        outcome.unwrap_or_else(|caught| {
+            shared.report_panic(&place, &query, &caught);
+            Some(bare(&query, ResponseCode::ServFail, None))
+        })
+    }
 }
 
 /// All that runs code of plugins, or over what they made.
@@ -205,7 +214,8 @@ async fn answer(shared: &Shared, place: &Place, query: &mut Query) -> Option<Buf
             place.chain.describe(query);
         }
     }
-    match place.chain.run(query).await {
+    let mut result = place.chain.run(query).await;
+    match &mut result {
         Ok(reply) => {
             if reply.is_silence() {
                 shared.count_drop(DropReason::Plugin, query.transport());

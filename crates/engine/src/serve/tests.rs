@@ -167,7 +167,9 @@ fn names_outside_all_zones_are_refused_and_counted_as_dropped() {
 #[test]
 fn other_classes_need_a_plugin_that_serves_them() {
     let chaos = query("version.bind", RecordType::TXT).class(3);
-    let any = Server::new(Table { any_class: true, ..table_of(noerror()) });
+    let mut table = table_of(noerror());
+    table.any_class = true;
+    let any = Server::new(table);
     let internet_only = Server::new(table_of(noerror()));
     for (class, served) in [(1, true), (3, false), (254, false), (255, false)] {
         let query = chaos.clone().class(class);
@@ -448,7 +450,9 @@ fn badvers_comes_before_the_search_for_a_zone() {
 #[test]
 fn opcodes_reach_plugins_that_asked_for_them() {
     let opcodes = Opcodes::default().with(4);
-    let server = Server::new(Table { opcodes, ..table_of(noerror()) });
+    let mut table = table_of(noerror());
+    table.opcodes = opcodes;
+    let server = Server::new(table);
     let notify = query("example.org", RecordType::SOA).opcode(4);
     assert_eq!(server.ask(&notify), Seen::plain(ResponseCode::NoError));
     assert_eq!(server.ask(&notify.opcode(5)).rcode, ResponseCode::NotImp);

@@ -16,7 +16,11 @@ use foldhash::fast::RandomState;
 /// What one listener serves in one generation.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    pub(crate) zones: HashMap<Box<[u8]>, Vec<Arc<Place>>, RandomState>,
+    zones: HashMap<Box<[u8]>, Vec<Arc<Place>>, RandomState>,
+    /// The places of the root zone, where most queries of a forwarder end up.
+    root: Vec<Arc<Place>>,
+    /// Bit N tells that some zone has N labels: no other suffix of a name is looked up.
+    depths: u128,
     /// As metrics and messages name the listener: `dns://127.0.0.1:53`.
     pub(crate) server: String,
     /// Opcodes beside QUERY that some chain of the listener asked for.
@@ -39,26 +43,38 @@ pub(crate) struct Place {
 }
 
 impl Table {
+    /// An empty table of the listener that is named so.
+    pub(crate) fn of(server: String) -> Self {
+        Self { server, ..Self::default() }
+    }
+
     /// Adds a zone; of several blocks with one zone the first in file order is asked first.
     pub(crate) fn add(&mut self, zone: &Zone, place: Place) {
-        self.zones.entry(zone.as_wire().into()).or_default().push(Arc::new(place));
+        let labels = labels_of(zone.as_wire());
+        self.depths |= 1 << labels;
+        let places = match labels {
+            0 => &mut self.root,
+            _ => self.zones.entry(zone.as_wire().into()).or_default(),
+        };
+        places.push(Arc::new(place));
     }
 
     /// The place for a name in lower-case wire form: the longest zone; for DS, which belongs to
     /// the parent (RFC 4035 §3.1.4.1), the closest zone above the name, the root excepted.
     pub(crate) fn find(&self, qname: &[u8], qtype: u16) -> Option<&Arc<Place>> {
-        let exact = self.zone(qname);
+        let mut labels = labels_of(qname);
+        let exact = self.zone(qname, labels);
         if qtype != types::DS && exact.is_some() {
             return exact;
         }
         let mut suffix = qname;
         while let Some(parent) = parent_of(suffix) {
             suffix = parent;
-            let is_root = suffix.len() == 1;
-            if is_root && exact.is_some() {
+            labels = labels.saturating_sub(1);
+            if labels == 0 && exact.is_some() {
                 break;
             }
-            if let Some(place) = self.zone(suffix) {
+            if let Some(place) = self.zone(suffix, labels) {
                 return Some(place);
             }
         }
@@ -67,12 +83,32 @@ impl Table {
 
     /// Whether some query is still in work at one of the places: it holds its place until then.
     pub(crate) fn is_busy(&self) -> bool {
-        self.zones.values().flatten().any(|place| Arc::strong_count(place) > 1)
+        self.places().any(|place| Arc::strong_count(place) > 1)
     }
 
-    fn zone(&self, name: &[u8]) -> Option<&Arc<Place>> {
-        self.zones.get(name)?.first()
+    /// All places, in no order.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &Arc<Place>> {
+        self.zones.values().flatten().chain(&self.root)
     }
+
+    fn zone(&self, name: &[u8], labels: u32) -> Option<&Arc<Place>> {
+        if self.depths >> labels & 1 == 0 {
+            return None;
+        }
+        if labels == 0 { self.root.first() } else { self.zones.get(name)?.first() }
+    }
+}
+
+/// How many labels a name has, the root not counted: at most 127 fit in 255 octets.
+fn labels_of(mut name: &[u8]) -> u32 {
+    let mut labels = 0;
+    while let Some(parent) = parent_of(name)
+        && labels < u128::BITS - 1
+    {
+        name = parent;
+        labels += 1;
+    }
+    labels
 }
 
 /// The name without its first label.

@@ -60,10 +60,31 @@ impl Plugin for Cache {
     }
 
     async fn serve(&self, query: &mut Query, next: Next<'_>) -> Result<Reply> {
-        if !self.0.is_cacheable(query) {
+        let cache = &self.0;
+        if !cache.is_cacheable(query) {
             return next.run(query).await;
         }
-        self.0.serve(query, next).await
+        let numbers = cache.table.at(query.site());
+        numbers.requests.inc();
+        let key = Key::of(query, cache.store.seed());
+        // Whatever has to wait is boxed: the future of a hit is copied for every query.
+        let Some(served) = cache.look_up(&key, query, query.received()) else {
+            numbers.misses.inc();
+            let key = key.to_shared();
+            return Box::pin(cache.ask(query, next, &key)).await;
+        };
+        match served.side {
+            Side::Success => numbers.hits.success.inc(),
+            Side::Denial => numbers.hits.denial.inc(),
+        }
+        if served.is_due {
+            let key = key.to_shared();
+            return Box::pin(cache.serve_and_refresh(served, query, next, &key)).await;
+        }
+        if served.is_stale {
+            numbers.served_stale.inc();
+        }
+        Ok(served.reply)
     }
 }
 
@@ -84,33 +105,22 @@ impl Inner {
         query.flags().opcode() == QUERY && !is_transfer && self.config.zones.of(query).is_some()
     }
 
-    async fn serve(self: &Arc<Self>, query: &mut Query, next: Next<'_>) -> Result<Reply> {
-        let numbers = self.table.at(query.site());
-        numbers.requests.inc();
-        let key = Key::of(query, self.store.seed());
-        let Some(served) = self.look_up(&key, query, Instant::now()) else {
-            numbers.misses.inc();
-            let key = key.to_shared();
-            return self.ask(query, next, &key).await;
-        };
-        match served.side {
-            Side::Success => numbers.hits.success.inc(),
-            Side::Denial => numbers.hits.denial.inc(),
-        }
-        if served.is_due {
-            let key = key.to_shared();
-            let fresh = if served.is_stale {
-                self.renew(query, next, &key).await
-            } else {
-                self.refresh_later(query, next, &key);
-                None
-            };
-            if let Some(fresh) = fresh {
+    /// A hit whose entry is due: something fresh instead of a stale reply, if the configuration
+    /// wants that tried first.
+    async fn serve_and_refresh(
+        self: &Arc<Self>,
+        served: Served,
+        query: &mut Query,
+        next: Next<'_>,
+        key: &SharedKey,
+    ) -> Result<Reply> {
+        if served.is_stale {
+            if let Some(fresh) = self.renew(query, next, key).await {
                 return Ok(fresh);
             }
-        }
-        if served.is_stale {
-            numbers.served_stale.inc();
+            self.table.at(query.site()).served_stale.inc();
+        } else {
+            self.refresh_later(query, next, key);
         }
         Ok(served.reply)
     }
@@ -136,21 +146,19 @@ impl Inner {
         Flags((Flags::of(&bytes).0 & kept) | Flags::AA).store(&mut bytes);
         address(&mut bytes, query);
         let is_denied = Flags::of(&bytes).rcode() == NXDOMAIN;
-        let reply = Reply::from_parts(bytes, summary);
-        let reply = match (is_stale, is_failure) {
-            (true, _) if is_denied => reply.with_extended_error(told(
-                ExtendedError::STALE_NXDOMAIN,
-                "no newer denial could be had in time",
-            )),
-            (true, _) => reply.with_extended_error(told(
-                ExtendedError::STALE_ANSWER,
-                "no newer answer could be had in time",
-            )),
-            (false, true) => {
-                reply.with_extended_error(told(ExtendedError::CACHED_ERROR, "failed a moment ago"))
-            }
-            (false, false) => reply,
-        };
+        let mut reply = Reply::from_parts(bytes, summary);
+        if is_stale || is_failure {
+            let (code, text) = match (is_stale, is_denied) {
+                (true, true) => {
+                    (ExtendedError::STALE_NXDOMAIN, "no newer denial could be had in time")
+                }
+                (true, false) => {
+                    (ExtendedError::STALE_ANSWER, "no newer answer could be had in time")
+                }
+                (false, _) => (ExtendedError::CACHED_ERROR, "failed a moment ago"),
+            };
+            reply = reply.with_extended_error(ExtendedError::new(code, text));
+        }
         Some(Served { reply, side, is_stale, is_due })
     }
 
@@ -186,7 +194,3 @@ impl Inner {
 const WILDCARD: &str = "zone/wildcard";
 
 const NXDOMAIN: u8 = 3;
-
-fn told(code: u16, text: &'static str) -> ExtendedError {
-    ExtendedError::new(code, text)
-}

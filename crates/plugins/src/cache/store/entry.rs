@@ -18,7 +18,7 @@ pub(in crate::cache) struct Entry {
     message_len: u16,
     facts: Facts,
     stored: Instant,
-    summary: Summary,
+    digest: Digest,
     hits: u32,
     /// The last hit, in milliseconds after `stored`.
     last_hit: u32,
@@ -47,6 +47,50 @@ struct Rare {
     wildcard: Option<Arc<str>>,
     /// The last reply that answered the question, behind one that does not.
     last_good: Option<Box<Entry>>,
+}
+
+/// The summary of a message without OPT, packed: there is one for each entry.
+#[derive(Debug)]
+struct Digest {
+    uncompressed_len: u32,
+    question_end: u16,
+    records: [u16; 3],
+    has_ttl: bool,
+    has_authority_ns: bool,
+    soa_minimum: Option<u32>,
+    signature_validity: Option<(u32, u32)>,
+}
+
+impl Digest {
+    fn of(summary: &Summary) -> Option<Self> {
+        debug_assert!(summary.opt.is_none(), "the OPT belongs to one hop");
+        Some(Self {
+            uncompressed_len: u32::try_from(summary.uncompressed_len).ok()?,
+            question_end: u16::try_from(summary.question_end).ok()?,
+            records: summary.records,
+            has_ttl: summary.min_ttl.is_some(),
+            has_authority_ns: summary.has_authority_ns,
+            soa_minimum: summary.soa.map(|(_, minimum)| minimum),
+            signature_validity: summary.signature_validity,
+        })
+    }
+
+    fn to_summary(&self, message_len: usize, ttl: u32) -> Summary {
+        let mut summary = Summary {
+            question_end: usize::from(self.question_end),
+            end: message_len,
+            records: self.records,
+            opt: None,
+            opt_ttl: 0,
+            uncompressed_len: usize::try_from(self.uncompressed_len).unwrap_or(usize::MAX),
+            min_ttl: self.has_ttl.then_some(ttl),
+            soa: self.soa_minimum.map(|minimum| (ttl, minimum)),
+            has_authority_ns: self.has_authority_ns,
+            signature_validity: self.signature_validity,
+        };
+        summary.set_ttl(ttl);
+        summary
+    }
 }
 
 /// How old an entry is.
@@ -81,7 +125,7 @@ impl Entry {
             message_len: u16::try_from(message.len()).ok()?,
             facts,
             stored: now,
-            summary: summary.clone(),
+            digest: Digest::of(summary)?,
             hits: 0,
             last_hit: 0,
             promoted: 0,
@@ -127,8 +171,12 @@ impl Entry {
 
     /// Whether the entry should move to the front now: at most once a second, because moving is
     /// dearer than finding.
-    pub(super) fn wants_promotion(&mut self, now: Instant) -> bool {
-        let elapsed = seconds(now.saturating_duration_since(self.stored));
+    pub(super) fn wants_promotion(&mut self, age: Age) -> bool {
+        let elapsed = match age {
+            Age::Fresh(left) => self.facts.lifetime.saturating_sub(left),
+            // Rare enough to be moved each time.
+            Age::Stale => return true,
+        };
         std::mem::replace(&mut self.promoted, elapsed) != elapsed
     }
 
@@ -173,9 +221,7 @@ impl Entry {
 
     /// The summary with this TTL.
     pub(in crate::cache) fn summary(&self, ttl: u32) -> Summary {
-        let mut summary = self.summary.clone();
-        summary.set_ttl(ttl);
-        summary
+        self.digest.to_summary(usize::from(self.message_len), ttl)
     }
 
     /// What was known when it was stored.
@@ -213,8 +259,4 @@ const NODE_COST: usize = 24 + 24 + 32;
 
 fn milliseconds(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
-}
-
-fn seconds(duration: Duration) -> u32 {
-    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
 }
