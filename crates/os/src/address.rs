@@ -85,6 +85,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<SocketAddr> {
 }
 
 /// `N` bytes at `at`.
+#[inline]
 pub(crate) fn take<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..)?.first_chunk().copied()
 }

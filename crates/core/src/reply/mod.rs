@@ -128,7 +128,19 @@ impl Reply {
     ///
     /// # Errors
     /// A message that cannot be encoded, or silence: the plugin that made it is to blame.
+    #[inline]
     pub fn wire(&mut self) -> Result<(&[u8], &Summary), Error> {
+        if self.summary.is_none() || !matches!(self.body, Body::Wire(_)) {
+            self.encode()?;
+        }
+        match (&self.body, &self.summary) {
+            (Body::Wire(bytes), Some(summary)) => Ok((bytes.as_slice(), summary)),
+            _ => Err(Error::new("no reply was made")),
+        }
+    }
+
+    /// Makes bytes and summary of what has only one of them.
+    fn encode(&mut self) -> Result<(), Error> {
         if let Body::Message(message) = &self.body {
             let bytes = message.to_vec().map_err(|error| Error::new(error.to_string()))?;
             self.body = Body::Wire(Buffer::from(bytes));
@@ -141,10 +153,7 @@ impl Reply {
             bytes.truncate(summary.end);
             self.summary = Some(summary);
         }
-        match &self.summary {
-            Some(summary) => Ok((bytes.as_slice(), summary)),
-            None => Err(Error::new("no reply was made")),
-        }
+        Ok(())
     }
 
     /// Gives the bytes away, for whoever sends or stores them; silence is left.

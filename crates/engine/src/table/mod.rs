@@ -62,6 +62,9 @@ impl Table {
     /// The place for a name in lower-case wire form: the longest zone; for DS, which belongs to
     /// the parent (RFC 4035 §3.1.4.1), the closest zone above the name, the root excepted.
     pub(crate) fn find(&self, qname: &[u8], qtype: u16) -> Option<&Arc<Place>> {
+        if self.zones.is_empty() {
+            return self.root.first();
+        }
         let mut labels = labels_of(qname);
         let exact = self.zone(qname, labels);
         if qtype != types::DS && exact.is_some() {

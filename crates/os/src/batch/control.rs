@@ -92,9 +92,10 @@ impl Control {
 
 /// The first control message, level, kind and payload, and what follows it.
 fn split(rest: &[u8]) -> Option<(libc::c_int, libc::c_int, &[u8], &[u8])> {
-    let length = usize::from_ne_bytes(take(rest, 0)?);
-    let level = libc::c_int::from_ne_bytes(take(rest, LENGTH)?);
-    let kind = libc::c_int::from_ne_bytes(take(rest, LENGTH + 4)?);
+    let (header, _) = rest.split_first_chunk::<HEADER>()?;
+    let length = usize::from_ne_bytes(take(header, 0)?);
+    let level = libc::c_int::from_ne_bytes(take(header, LENGTH)?);
+    let kind = libc::c_int::from_ne_bytes(take(header, LENGTH + 4)?);
     // The last one need not be padded.
     let after = rest.get(padded(length)..).unwrap_or_default();
     Some((level, kind, rest.get(HEADER..length)?, after))
