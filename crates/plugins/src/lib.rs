@@ -9,6 +9,7 @@ pub mod debug;
 pub mod errors;
 pub mod forward;
 pub mod health;
+pub mod hosts;
 pub mod import;
 pub mod log;
 pub mod r#loop;
@@ -37,6 +38,7 @@ pub fn registry() -> Registry {
         errors::ENTRY,
         log::ENTRY,
         cache::ENTRY,
+        hosts::ENTRY,
         r#loop::ENTRY,
         forward::ENTRY,
         whoami::ENTRY,
