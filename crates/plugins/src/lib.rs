@@ -3,6 +3,7 @@
 //! never another plugin, never the engine.
 #![forbid(unsafe_code)]
 
+pub mod acl;
 pub mod bind;
 pub mod cache;
 pub mod debug;
@@ -37,6 +38,7 @@ pub fn registry() -> Registry {
         prometheus::ENTRY,
         errors::ENTRY,
         log::ENTRY,
+        acl::ENTRY,
         cache::ENTRY,
         hosts::ENTRY,
         r#loop::ENTRY,
