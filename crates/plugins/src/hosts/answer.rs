@@ -51,11 +51,6 @@ impl<'q> Answer<'q> {
         self.record(types::PTR, name);
     }
 
-    /// Whether nothing was added so far.
-    pub(super) fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
     /// Whether a record did not fit: then no further one is taken.
     pub(super) fn is_full(&self) -> bool {
         self.is_full

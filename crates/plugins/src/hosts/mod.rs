@@ -22,7 +22,7 @@ use dunlin_core::{Next, Plugin, Query, Reply, Result, async_trait};
 use self::answer::Answer;
 use self::file::HostsFile;
 pub use self::setup::ENTRY;
-pub use self::table::Table;
+pub use self::table::{Found, Table};
 pub use self::text::{BadText, Direction, MAX_LEN, Options};
 
 /// Answers from a file and from lines in the Corefile.
@@ -73,49 +73,28 @@ impl Hosts {
         if may_pass && self.fallthrough.through(query) {
             return None;
         }
-        let answer = self.addresses(query);
-        if answer.is_empty() && !self.has_addresses(query) {
-            return self.unknown(query);
+        let file = self.file.table();
+        let found = [file.find(query.qname()), self.inline.find(query.qname())];
+        if found.iter().any(|found| found.is_known()) {
+            return Some(addresses(query, self.ttl, found).reply());
         }
-        Some(answer.reply())
+        self.unknown(query)
     }
 
     /// Reverse zones need not be among the zones, and what is not here is never denied.
     fn names(&self, query: &Query) -> Option<Result<Reply>> {
         let address = reverse::address(query.qname())?;
         let file = self.file.table();
+        let mut names = file.names_of(address).chain(self.inline.names_of(address)).peekable();
+        names.peek()?;
         let mut answer = Answer::to(query, self.ttl);
-        for name in file.names_of(address).chain(self.inline.names_of(address)) {
+        for name in names {
             answer.pointer(name);
             if answer.is_full() {
                 break;
             }
         }
-        (!answer.is_empty()).then(|| answer.reply())
-    }
-
-    fn addresses<'q>(&self, query: &'q Query) -> Answer<'q> {
-        let file = self.file.table();
-        let (name, mut answer) = (query.qname(), Answer::to(query, self.ttl));
-        match query.qtype_code() {
-            types::A => {
-                let all = file.v4(name).iter().chain(self.inline.v4(name));
-                all.for_each(|address| answer.address(IpAddr::V4(*address)));
-            }
-            types::AAAA => {
-                let all = file.v6(name).iter().chain(self.inline.v6(name));
-                all.for_each(|address| answer.address(IpAddr::V6(*address)));
-            }
-            _ => {}
-        }
-        answer
-    }
-
-    fn has_addresses(&self, query: &Query) -> bool {
-        let (file, name) = (self.file.table(), query.qname());
-        [&**file, &self.inline]
-            .iter()
-            .any(|table| !table.v4(name).is_empty() || !table.v6(name).is_empty())
+        Some(answer.reply())
     }
 
     /// A denial needs an SOA record, and a hosts file has none: so it is a failure, as in CoreDNS.
@@ -123,4 +102,19 @@ impl Hosts {
         let denied = || Ok(query.error(ResponseCode::ServFail));
         (!self.fallthrough.through(query)).then(denied)
     }
+}
+
+/// The addresses of the family that was asked for: none at all to other types.
+fn addresses<'q>(query: &'q Query, ttl: u32, found: [Found<'_>; 2]) -> Answer<'q> {
+    let mut answer = Answer::to(query, ttl);
+    for found in found {
+        match query.qtype_code() {
+            types::A => found.v4().iter().for_each(|address| answer.address(IpAddr::V4(*address))),
+            types::AAAA => {
+                found.v6().iter().for_each(|address| answer.address(IpAddr::V6(*address)))
+            }
+            _ => {}
+        }
+    }
+    answer
 }

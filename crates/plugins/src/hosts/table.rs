@@ -20,16 +20,29 @@ pub struct Table {
 }
 
 impl Table {
+    /// What there is of a name in lower-case wire form, looked up once for all that follows.
+    #[must_use]
+    pub fn find(&self, name: &[u8]) -> Found<'_> {
+        let nothing = Found { table: self, exact: None, wildcard: None };
+        if self.names.ends.is_empty() {
+            return nothing;
+        }
+        let mut buffer = [0; MAX_NAME_LEN];
+        let above = if self.has_wildcards { wildcard_above(name, &mut buffer) } else { None };
+        let wildcard = above.and_then(|name| self.names.find(name));
+        Found { exact: self.names.find(name), wildcard, ..nothing }
+    }
+
     /// The IPv4 addresses of a name in lower-case wire form, in the order of the file.
     #[must_use]
     pub fn v4(&self, name: &[u8]) -> &[Ipv4Addr] {
-        self.addresses(&self.v4, name)
+        self.find(name).v4()
     }
 
     /// The IPv6 addresses of a name in lower-case wire form, in the order of the file.
     #[must_use]
     pub fn v6(&self, name: &[u8]) -> &[Ipv6Addr] {
-        self.addresses(&self.v6, name)
+        self.find(name).v6()
     }
 
     /// The names of an address in wire form, in the order of the file.
@@ -55,17 +68,41 @@ impl Table {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// A name in a table, or not: the wildcard that covers it, too.
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'t> {
+    table: &'t Table,
+    exact: Option<u32>,
+    wildcard: Option<u32>,
+}
+
+impl<'t> Found<'t> {
+    /// Whether the name has any address.
+    #[must_use]
+    pub fn is_known(self) -> bool {
+        self.exact.is_some() || self.wildcard.is_some()
+    }
+
+    /// Its IPv4 addresses, in the order of the file.
+    #[must_use]
+    pub fn v4(self) -> &'t [Ipv4Addr] {
+        self.addresses(&self.table.v4)
+    }
+
+    /// Its IPv6 addresses, in the order of the file.
+    #[must_use]
+    pub fn v6(self) -> &'t [Ipv6Addr] {
+        self.addresses(&self.table.v6)
+    }
 
     /// A wildcard stands in where the name itself has no address of this family, as in CoreDNS:
     /// beside a name with an A record alone it gives an AAAA record.
-    fn addresses<'t, A>(&'t self, column: &'t Column<A>, name: &[u8]) -> &'t [A] {
-        let found = self.names.find(name).map(|id| column.of(id)).unwrap_or_default();
-        if !found.is_empty() || !self.has_wildcards {
-            return found;
-        }
-        let mut buffer = [0; MAX_NAME_LEN];
-        let wildcard = wildcard_above(name, &mut buffer);
-        wildcard.and_then(|name| self.names.find(name)).map(|id| column.of(id)).unwrap_or_default()
+    fn addresses<A>(self, column: &'t Column<A>) -> &'t [A] {
+        let of = |id: Option<u32>| id.map(|id| column.of(id)).unwrap_or_default();
+        let exact = of(self.exact);
+        if exact.is_empty() { of(self.wildcard) } else { exact }
     }
 }
 
