@@ -18,10 +18,10 @@ fuzz_target!(|octets: &[u8]| {
     for word in text.split_ascii_whitespace() {
         if let Ok(name) = wire_name(word) {
             let name = name.as_bytes();
-            assert_eq!(both.v4(name), forward.v4(name));
-            assert_eq!(both.v6(name), forward.v6(name));
-            let v4 = both.v4(name).iter().map(|address| IpAddr::V4(*address));
-            let v6 = both.v6(name).iter().map(|address| IpAddr::V6(*address));
+            let (found, same) = (both.find(name), forward.find(name));
+            assert_eq!((found.v4(), found.v6()), (same.v4(), same.v6()));
+            let v4 = found.v4().iter().map(|octets| IpAddr::from(*octets));
+            let v6 = found.v6().iter().map(|octets| IpAddr::from(*octets));
             let is_exact = !name.starts_with(b"\x01*");
             for address in v4.chain(v6).take(16) {
                 // A name that only a wildcard stands for is in no reverse entry.

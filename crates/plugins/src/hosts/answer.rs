@@ -1,7 +1,5 @@
 //! Replies written straight as bytes: no record is made only to be encoded.
 
-use std::net::IpAddr;
-
 use dunlin_core::buffer::Buffer;
 use dunlin_core::wire::{CLASS_IN, Flags, HEADER_LEN, MAX_MESSAGE_LEN, types, write_u16};
 use dunlin_core::{Query, Reply, Result};
@@ -40,11 +38,12 @@ impl<'q> Answer<'q> {
         Self { query, bytes, ttl, owner, count: 0, is_full: false }
     }
 
-    pub(super) fn address(&mut self, address: IpAddr) {
-        match address {
-            IpAddr::V4(address) => self.record(types::A, &address.octets()),
-            IpAddr::V6(address) => self.record(types::AAAA, &address.octets()),
-        }
+    pub(super) fn v4(&mut self, address: [u8; 4]) {
+        self.record(types::A, &address);
+    }
+
+    pub(super) fn v6(&mut self, address: [u8; 16]) {
+        self.record(types::AAAA, &address);
     }
 
     pub(super) fn pointer(&mut self, name: &[u8]) {

@@ -11,7 +11,6 @@ mod table;
 mod tests;
 mod text;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use dunlin_core::op::ResponseCode;
@@ -109,10 +108,8 @@ fn addresses<'q>(query: &'q Query, ttl: u32, found: [Found<'_>; 2]) -> Answer<'q
     let mut answer = Answer::to(query, ttl);
     for found in found {
         match query.qtype_code() {
-            types::A => found.v4().iter().for_each(|address| answer.address(IpAddr::V4(*address))),
-            types::AAAA => {
-                found.v6().iter().for_each(|address| answer.address(IpAddr::V6(*address)))
-            }
+            types::A => found.v4().iter().for_each(|address| answer.v4(*address)),
+            types::AAAA => found.v6().iter().for_each(|address| answer.v6(*address)),
             _ => {}
         }
     }

@@ -1,21 +1,29 @@
 //! Names and addresses, to be looked up both ways. A table is built once and never changes: a
-//! million names are a handful of long vectors, about 55 octets a name, and no allocation for
-//! each of them.
+//! million names are a handful of long vectors, about 50 octets a name, and no allocation for each
+//! of them. What belongs to a name stands together, because what costs is memory that is not in the
+//! processor's cache: there are four such places on the way to an answer.
 
 use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use dunlin_core::wire::{read_u32, skip};
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
+
+use super::text::Direction;
 
 /// What a hosts file says.
 #[derive(Debug, Default)]
 pub struct Table {
-    names: Names,
-    v4: Column<Ipv4Addr>,
-    v6: Column<Ipv6Addr>,
+    /// For each name: the name in wire form, how many addresses of each family it has in four octets
+    /// each, and these.
+    records: Box<[u8]>,
+    /// Where in `records` a name stands.
+    index: HashTable<u32>,
+    hasher: RandomState,
     reverse4: Reverse<Ipv4Addr>,
     reverse6: Reverse<Ipv6Addr>,
+    addresses: usize,
     has_wildcards: bool,
 }
 
@@ -23,44 +31,28 @@ impl Table {
     /// What there is of a name in lower-case wire form, looked up once for all that follows.
     #[must_use]
     pub fn find(&self, name: &[u8]) -> Found<'_> {
-        let nothing = Found { table: self, exact: None, wildcard: None };
-        if self.names.ends.is_empty() {
-            return nothing;
+        if self.index.is_empty() {
+            return Found::default();
         }
         let mut buffer = [0; MAX_NAME_LEN];
         let above = if self.has_wildcards { wildcard_above(name, &mut buffer) } else { None };
-        let wildcard = above.and_then(|name| self.names.find(name));
-        Found { exact: self.names.find(name), wildcard, ..nothing }
-    }
-
-    /// The IPv4 addresses of a name in lower-case wire form, in the order of the file.
-    #[must_use]
-    pub fn v4(&self, name: &[u8]) -> &[Ipv4Addr] {
-        self.find(name).v4()
-    }
-
-    /// The IPv6 addresses of a name in lower-case wire form, in the order of the file.
-    #[must_use]
-    pub fn v6(&self, name: &[u8]) -> &[Ipv6Addr] {
-        self.find(name).v6()
+        Found { exact: self.record(name), wildcard: above.and_then(|name| self.record(name)) }
     }
 
     /// The names of an address in wire form, in the order of the file.
     pub fn names_of(&self, address: IpAddr) -> impl Iterator<Item = &[u8]> {
-        let pairs = match address {
-            IpAddr::V4(address) => Pairs::V4(self.reverse4.of(address)),
-            IpAddr::V6(address) => Pairs::V6(self.reverse6.of(address)),
+        let (v4, v6) = match address {
+            IpAddr::V4(address) => (self.reverse4.of(address), &[][..]),
+            IpAddr::V6(address) => (&[][..], self.reverse6.of(address)),
         };
-        (0..pairs.len()).filter_map(move |at| pairs.id(at)).map(|id| self.names.get(id))
+        let places = v4.iter().map(|(_, at)| *at).chain(v6.iter().map(|(_, at)| *at));
+        places.filter_map(|at| name_at(&self.records, at))
     }
 
     /// The number of addresses, reverse entries included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.v4.addresses.len()
-            + self.v6.addresses.len()
-            + self.reverse4.0.len()
-            + self.reverse6.0.len()
+        self.addresses + self.reverse4.0.len() + self.reverse6.0.len()
     }
 
     /// Whether there is none.
@@ -68,14 +60,20 @@ impl Table {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    fn record(&self, name: &[u8]) -> Option<Addresses<'_>> {
+        let rest = |at: &u32| self.records.get(*at as usize..).unwrap_or_default();
+        // A name ends with its root label, so none is the beginning of another one.
+        let at = self.index.find(self.hasher.hash_one(name), |at| rest(at).starts_with(name))?;
+        Addresses::read(rest(at).get(name.len()..)?)
+    }
 }
 
 /// A name in a table, or not: the wildcard that covers it, too.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Found<'t> {
-    table: &'t Table,
-    exact: Option<u32>,
-    wildcard: Option<u32>,
+    exact: Option<Addresses<'t>>,
+    wildcard: Option<Addresses<'t>>,
 }
 
 impl<'t> Found<'t> {
@@ -85,24 +83,37 @@ impl<'t> Found<'t> {
         self.exact.is_some() || self.wildcard.is_some()
     }
 
-    /// Its IPv4 addresses, in the order of the file.
-    #[must_use]
-    pub fn v4(self) -> &'t [Ipv4Addr] {
-        self.addresses(&self.table.v4)
-    }
-
-    /// Its IPv6 addresses, in the order of the file.
-    #[must_use]
-    pub fn v6(self) -> &'t [Ipv6Addr] {
-        self.addresses(&self.table.v6)
-    }
-
+    /// The octets of its IPv4 addresses, in the order of the file.
+    ///
     /// A wildcard stands in where the name itself has no address of this family, as in CoreDNS:
     /// beside a name with an A record alone it gives an AAAA record.
-    fn addresses<A>(self, column: &'t Column<A>) -> &'t [A] {
-        let of = |id: Option<u32>| id.map(|id| column.of(id)).unwrap_or_default();
-        let exact = of(self.exact);
-        if exact.is_empty() { of(self.wildcard) } else { exact }
+    #[must_use]
+    pub fn v4(self) -> &'t [[u8; 4]] {
+        let exact = self.exact.unwrap_or_default().v4;
+        if exact.is_empty() { self.wildcard.unwrap_or_default().v4 } else { exact }
+    }
+
+    /// The octets of its IPv6 addresses, as for [`Found::v4`].
+    #[must_use]
+    pub fn v6(self) -> &'t [[u8; 16]] {
+        let exact = self.exact.unwrap_or_default().v6;
+        if exact.is_empty() { self.wildcard.unwrap_or_default().v6 } else { exact }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Addresses<'t> {
+    v4: &'t [[u8; 4]],
+    v6: &'t [[u8; 16]],
+}
+
+impl<'t> Addresses<'t> {
+    /// Reads what stands behind a name.
+    fn read(record: &'t [u8]) -> Option<Self> {
+        let [v4, v6] = [read_u32(record, 0)?, read_u32(record, 4)?].map(|count| count as usize);
+        let (v4, rest) = record.get(COUNTS_LEN..)?.split_at_checked(v4.checked_mul(4)?)?;
+        let v6 = rest.get(..v6.checked_mul(16)?)?;
+        Some(Self { v4: v4.as_chunks().0, v6: v6.as_chunks().0 })
     }
 }
 
@@ -116,122 +127,27 @@ fn wildcard_above<'b>(name: &[u8], buffer: &'b mut [u8; MAX_NAME_LEN]) -> Option
     Some(wildcard)
 }
 
+/// `*.` and at least one label behind it.
+fn is_wildcard(name: &[u8]) -> bool {
+    name.strip_prefix(STAR).is_some_and(|rest| rest.len() > 1)
+}
+
+/// The name that begins at this place.
+fn name_at(octets: &[u8], at: u32) -> Option<&[u8]> {
+    let start = at as usize;
+    octets.get(start..skip(octets, start)?)
+}
+
 /// The label of a wildcard, with its length octet.
 const STAR: &[u8] = b"\x01*";
 
 /// Octets of a name (RFC 1035 §3.1).
 const MAX_NAME_LEN: usize = 255;
 
-enum Pairs<'t> {
-    V4(&'t [(Ipv4Addr, u32)]),
-    V6(&'t [(Ipv6Addr, u32)]),
-}
+/// Octets between a name and its addresses.
+const COUNTS_LEN: usize = 8;
 
-impl Pairs<'_> {
-    fn len(&self) -> usize {
-        match self {
-            Self::V4(pairs) => pairs.len(),
-            Self::V6(pairs) => pairs.len(),
-        }
-    }
-
-    fn id(&self, at: usize) -> Option<u32> {
-        match self {
-            Self::V4(pairs) => pairs.get(at).map(|(_, id)| *id),
-            Self::V6(pairs) => pairs.get(at).map(|(_, id)| *id),
-        }
-    }
-}
-
-/// Each name once, one behind the other; its number is its place.
-#[derive(Debug, Default)]
-struct Names {
-    octets: Vec<u8>,
-    ends: Vec<u32>,
-    index: HashTable<u32>,
-    hasher: RandomState,
-}
-
-impl Names {
-    fn get(&self, id: u32) -> &[u8] {
-        name_at(&self.octets, &self.ends, id)
-    }
-
-    fn find(&self, name: &[u8]) -> Option<u32> {
-        let hash = self.hasher.hash_one(name);
-        self.index.find(hash, |id| self.get(*id) == name).copied()
-    }
-
-    /// The number of a name, new or known. `None` when there is no number left.
-    fn intern(&mut self, name: &[u8]) -> Option<u32> {
-        let hash = self.hasher.hash_one(name);
-        let Self { octets, ends, index, hasher } = self;
-        if let Some(known) = index.find(hash, |id| name_at(octets, ends, *id) == name) {
-            return Some(*known);
-        }
-        let id = u32::try_from(ends.len()).ok()?;
-        let end = u32::try_from(octets.len() + name.len()).ok()?;
-        octets.extend_from_slice(name);
-        ends.push(end);
-        index.insert_unique(hash, id, |id| hasher.hash_one(name_at(octets, ends, *id)));
-        Some(id)
-    }
-
-    fn len(&self) -> usize {
-        self.ends.len()
-    }
-}
-
-fn name_at<'o>(octets: &'o [u8], ends: &[u32], id: u32) -> &'o [u8] {
-    let end = |at: usize| ends.get(at).map_or(0, |end| *end as usize);
-    let at = id as usize;
-    octets.get(at.checked_sub(1).map_or(0, end)..end(at)).unwrap_or_default()
-}
-
-/// The addresses of one family, those of a name together; empty if no name has any.
-#[derive(Debug)]
-struct Column<A> {
-    ends: Box<[u32]>,
-    addresses: Box<[A]>,
-}
-
-impl<A> Default for Column<A> {
-    fn default() -> Self {
-        Self { ends: Box::default(), addresses: Box::default() }
-    }
-}
-
-impl<A: Copy> Column<A> {
-    fn new(mut pairs: Vec<(u32, A)>, names: usize) -> Self {
-        if pairs.is_empty() {
-            return Self::default();
-        }
-        pairs.sort_by_key(|(id, _)| *id); // stable: what belongs to one name stays in order
-        let mut ends = vec![0_u32; names];
-        for (id, _) in &pairs {
-            if let Some(count) = ends.get_mut(*id as usize) {
-                *count += 1;
-            }
-        }
-        let mut end = 0;
-        for count in &mut ends {
-            end += *count;
-            *count = end;
-        }
-        let addresses = pairs.into_iter().map(|(_, address)| address).collect();
-        Self { ends: ends.into(), addresses }
-    }
-}
-
-impl<A> Column<A> {
-    fn of(&self, id: u32) -> &[A] {
-        let end = |at: usize| self.ends.get(at).map_or(0, |end| *end as usize);
-        let at = id as usize;
-        self.addresses.get(at.checked_sub(1).map_or(0, end)..end(at)).unwrap_or_default()
-    }
-}
-
-/// Addresses and the names that have them, sorted by address.
+/// Addresses and the places of the names that have them, sorted by address.
 #[derive(Debug)]
 struct Reverse<A>(Box<[(A, u32)]>);
 
@@ -242,10 +158,11 @@ impl<A> Default for Reverse<A> {
 }
 
 impl<A: Copy + Ord> Reverse<A> {
-    fn new(pairs: &[(u32, A)], is_wildcard: impl Fn(u32) -> bool) -> Self {
-        let named = pairs.iter().filter(|(id, _)| !is_wildcard(*id));
-        let mut turned: Vec<(A, u32)> = named.map(|(id, address)| (*address, *id)).collect();
-        turned.sort_by_key(|(address, _)| *address); // stable
+    fn new(pairs: &[(u32, A)], names: &[u8]) -> Self {
+        let is_plain = |at: u32| name_at(names, at).is_some_and(|name| !is_wildcard(name));
+        let plain = pairs.iter().filter(|(at, _)| is_plain(*at));
+        let mut turned: Vec<(A, u32)> = plain.map(|(at, address)| (*address, *at)).collect();
+        turned.sort_by_key(|(address, _)| *address); // stable: in the order of the file
         Self(turned.into())
     }
 
@@ -254,12 +171,21 @@ impl<A: Copy + Ord> Reverse<A> {
         let rest = self.0.get(start..).unwrap_or_default();
         rest.get(..rest.partition_point(|(known, _)| *known == address)).unwrap_or_default()
     }
+
+    /// Names have moved.
+    fn update(&mut self, moved: &Moved) {
+        for (_, at) in &mut self.0 {
+            *at = moved.to(*at);
+        }
+    }
 }
 
-/// A table in the making.
+/// A table in the making. Names stand one behind the other here, and are known by their places.
 #[derive(Debug, Default)]
 pub(super) struct Builder {
-    names: Names,
+    names: Vec<u8>,
+    index: HashTable<u32>,
+    hasher: RandomState,
     v4: Vec<(u32, Ipv4Addr)>,
     v6: Vec<(u32, Ipv6Addr)>,
 }
@@ -267,45 +193,93 @@ pub(super) struct Builder {
 impl Builder {
     /// Adds an address to a name in lower-case wire form. `None` when the table is full.
     pub(super) fn add(&mut self, name: &[u8], address: IpAddr) -> Option<()> {
-        let id = self.names.intern(name)?;
+        let at = self.intern(name)?;
         match address.to_canonical() {
-            IpAddr::V4(address) => self.v4.push((id, address)),
-            IpAddr::V6(address) => self.v6.push((id, address)),
+            IpAddr::V4(address) => self.v4.push((at, address)),
+            IpAddr::V6(address) => self.v6.push((at, address)),
         }
         Some(())
     }
 
-    /// The table without reverse entries.
-    pub(super) fn forward_only(self) -> Table {
-        self.table(Reverse::default(), Reverse::default())
+    /// The place of a name, new or known.
+    fn intern(&mut self, name: &[u8]) -> Option<u32> {
+        let Self { names, index, hasher, .. } = self;
+        let hash = hasher.hash_one(name);
+        let rest =
+            |names: &[u8], at: u32| names.get(at as usize..).unwrap_or_default().starts_with(name);
+        if let Some(known) = index.find(hash, |at| rest(names, *at)) {
+            return Some(*known);
+        }
+        let at = u32::try_from(names.len()).ok()?;
+        names.extend_from_slice(name);
+        index
+            .insert_unique(hash, at, |at| hasher.hash_one(name_at(names, *at).unwrap_or_default()));
+        Some(at)
     }
 
-    /// The table with them.
-    pub(super) fn with_reverse(self) -> Table {
-        let is_wildcard = |id| is_wildcard(self.names.get(id));
-        let reverse4 = Reverse::new(&self.v4, is_wildcard);
-        let reverse6 = Reverse::new(&self.v6, is_wildcard);
-        self.table(reverse4, reverse6)
-    }
-
-    fn table(mut self, reverse4: Reverse<Ipv4Addr>, reverse6: Reverse<Ipv6Addr>) -> Table {
-        let count = self.names.len();
-        self.names.octets.shrink_to_fit();
-        self.names.ends.shrink_to_fit();
-        let ids = 0..u32::try_from(count).unwrap_or(u32::MAX);
-        let has_wildcards = ids.into_iter().any(|id| is_wildcard(self.names.get(id)));
-        Table {
-            v4: Column::new(self.v4, count),
-            v6: Column::new(self.v6, count),
-            names: self.names,
+    /// The table; `None` if it would be too large.
+    pub(super) fn table(mut self, direction: Direction) -> Option<Table> {
+        let (mut reverse4, mut reverse6) = match direction {
+            Direction::Forward => (Reverse::default(), Reverse::default()),
+            Direction::Both => {
+                (Reverse::new(&self.v4, &self.names), Reverse::new(&self.v6, &self.names))
+            }
+        };
+        let (records, moved, has_wildcards) = self.records()?;
+        reverse4.update(&moved);
+        reverse6.update(&moved);
+        self.index.iter_mut().for_each(|at| *at = moved.to(*at));
+        Some(Table {
+            records,
+            index: self.index,
+            hasher: self.hasher,
             reverse4,
             reverse6,
+            addresses: self.v4.len() + self.v6.len(),
             has_wildcards,
+        })
+    }
+
+    /// Each name with its addresses behind it.
+    fn records(&mut self) -> Option<(Box<[u8]>, Moved, bool)> {
+        // Stable: what belongs to one name stays in the order of the file.
+        self.v4.sort_by_key(|(at, _)| *at);
+        self.v6.sort_by_key(|(at, _)| *at);
+        let (mut rest4, mut rest6) = (self.v4.as_slice(), self.v6.as_slice());
+        let addresses = rest4.len() * 4 + rest6.len() * 16;
+        let counts = self.index.len() * COUNTS_LEN;
+        let mut records = Vec::with_capacity(self.names.len() + counts + addresses);
+        let mut moved = Moved(Vec::with_capacity(self.index.len()));
+        let (mut at, mut has_wildcards) = (0, false);
+        while let Some(name) = name_at(&self.names, at) {
+            let (own4, own6) = (take(&mut rest4, at), take(&mut rest6, at));
+            moved.0.push((at, u32::try_from(records.len()).ok()?));
+            has_wildcards |= is_wildcard(name);
+            records.extend_from_slice(name);
+            records.extend_from_slice(&u32::try_from(own4.len()).ok()?.to_be_bytes());
+            records.extend_from_slice(&u32::try_from(own6.len()).ok()?.to_be_bytes());
+            own4.iter().for_each(|(_, address)| records.extend_from_slice(&address.octets()));
+            own6.iter().for_each(|(_, address)| records.extend_from_slice(&address.octets()));
+            at = at.checked_add(u32::try_from(name.len()).ok()?)?;
         }
+        Some((records.into(), moved, has_wildcards))
     }
 }
 
-/// `*.` and at least one label behind it.
-fn is_wildcard(name: &[u8]) -> bool {
-    name.strip_prefix(STAR).is_some_and(|rest| rest.len() > 1)
+/// Splits off the pairs of the name at this place.
+fn take<'p, A>(pairs: &mut &'p [(u32, A)], at: u32) -> &'p [(u32, A)] {
+    let count = pairs.iter().take_while(|(known, _)| *known == at).count();
+    let (own, rest) = pairs.split_at_checked(count).unwrap_or_default();
+    *pairs = rest;
+    own
+}
+
+/// Old and new places of names, sorted.
+struct Moved(Vec<(u32, u32)>);
+
+impl Moved {
+    fn to(&self, at: u32) -> u32 {
+        let found = self.0.binary_search_by_key(&at, |(old, _)| *old);
+        found.ok().and_then(|found| self.0.get(found)).map_or(at, |(_, new)| *new)
+    }
 }

@@ -1,6 +1,6 @@
 //! The table against a naive model, and texts that are hardly hosts files.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use dunlin_core::wire::Presentation;
 use dunlin_core::zones::{Zone, Zones, wire_name};
@@ -20,7 +20,8 @@ fn read(text: &[u8]) -> Result<Table, BadText> {
 
 fn v4(table: &Table, name: &str) -> Vec<String> {
     let name = wire_name(name).unwrap();
-    table.v4(name.as_bytes()).iter().map(ToString::to_string).collect()
+    let found = table.find(name.as_bytes()).v4();
+    found.iter().map(|octets| Ipv4Addr::from(*octets).to_string()).collect()
 }
 
 #[test]
@@ -59,7 +60,7 @@ fn a_text_without_any_address_is_no_hosts_file() {
 fn a_wildcard_stands_in_for_a_missing_family() {
     let table = read(b"10.0.0.1 *.test\n::1 a.test\n::2 *.test\n10.0.0.3 *").unwrap();
     assert_eq!(v4(&table, "a.test"), ["10.0.0.1"]);
-    assert_eq!(table.v6(wire_name("a.test").unwrap().as_bytes()).len(), 1);
+    assert_eq!(table.find(wire_name("a.test").unwrap().as_bytes()).v6().len(), 1);
     assert_eq!(v4(&table, "test"), [""; 0]);
     assert_eq!(v4(&table, "*"), ["10.0.0.3"], "one label is a name like any other");
     assert_eq!(table.names_of("10.0.0.1".parse().unwrap()).count(), 0);
@@ -89,7 +90,7 @@ proptest! {
         for (name, address) in &pairs {
             builder.add(wire_name(name).unwrap().as_bytes(), *address).unwrap();
         }
-        let table = builder.with_reverse();
+        let table = builder.table(Direction::Both).unwrap();
         let of = |name: &str, is_v4: bool| -> Vec<IpAddr> {
             let all = pairs.iter().filter(|(known, _)| known == name);
             all.map(|(_, address)| address.to_canonical()).filter(|address| address.is_ipv4() == is_v4).collect()
@@ -100,8 +101,9 @@ proptest! {
             if exact.is_empty() { of(&wildcard, is_v4) } else { exact }
         };
         let name = wire_name(&asked).unwrap();
-        let v4: Vec<IpAddr> = table.v4(name.as_bytes()).iter().map(|address| (*address).into()).collect();
-        let v6: Vec<IpAddr> = table.v6(name.as_bytes()).iter().map(|address| (*address).into()).collect();
+        let found = table.find(name.as_bytes());
+        let v4: Vec<IpAddr> = found.v4().iter().map(|octets| Ipv4Addr::from(*octets).into()).collect();
+        let v6: Vec<IpAddr> = found.v6().iter().map(|octets| Ipv6Addr::from(*octets).into()).collect();
         prop_assert_eq!(v4, expected(true));
         prop_assert_eq!(v6, expected(false));
         for (_, address) in &pairs {

@@ -123,10 +123,7 @@ impl Reading<'_> {
         if self.words > 0 && self.entries == 0 {
             return Err(BadText::NoEntries);
         }
-        Ok(match self.options.reverse {
-            Direction::Both => self.builder.with_reverse(),
-            Direction::Forward => self.builder.forward_only(),
-        })
+        self.builder.table(self.options.reverse).ok_or(BadText::TooLarge)
     }
 }
 

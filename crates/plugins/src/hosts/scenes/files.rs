@@ -59,7 +59,7 @@ impl Watched {
     /// What is served for `b.test.`, and the failures so far.
     fn look(&self) -> (usize, f64) {
         self.file.refresh();
-        let found = self.file.table().v4(wire_name("b.test").unwrap().as_bytes()).len();
+        let found = self.file.table().find(wire_name("b.test").unwrap().as_bytes()).v4().len();
         let failures = value(&self.metrics.page(), "dunlin_hosts_failed_reloads_total", &[]);
         (found, failures.unwrap_or(0.0))
     }
