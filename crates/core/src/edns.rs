@@ -80,6 +80,8 @@ impl ExtendedError {
     pub const NOT_READY: u16 = 14;
     /// Blocked.
     pub const BLOCKED: u16 = 15;
+    /// Filtered.
+    pub const FILTERED: u16 = 17;
     /// Prohibited.
     pub const PROHIBITED: u16 = 18;
     /// Stale NXDOMAIN Answer.

@@ -70,3 +70,11 @@ impl From<hickory_proto::ProtoError> for Error {
         Self::new(error.to_string())
     }
 }
+
+/// `permission denied`, where Rust says `Permission denied (os error 13)`.
+#[must_use]
+pub fn in_gos_words(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split_once(" (os error").map_or(text.as_str(), |(text, _)| text);
+    text.to_lowercase()
+}

@@ -27,6 +27,8 @@ pub struct Query {
     source: Source,
     site: Arc<Site>,
     metadata: Option<Box<Metadata>>,
+    our_size: u16,
+    reply_options: Vec<u8>,
     name: OnceLock<Box<Name>>,
     message: OnceLock<Option<Box<Message>>>,
 }
@@ -56,6 +58,8 @@ impl Query {
             source,
             site: Site::none(),
             metadata: None,
+            our_size: OUR_UDP_SIZE,
+            reply_options: Vec::new(),
             name: OnceLock::new(),
             message: OnceLock::new(),
         }
@@ -77,6 +81,42 @@ impl Query {
         self.view.flags = self.view.flags.with(mask, on);
     }
 
+    /// Lets the client take no more octets over UDP than `size`, and announces what is left of its
+    /// own size, in place of [`OUR_UDP_SIZE`], to the client and to upstreams. Nothing happens to a
+    /// query without OPT.
+    pub fn cap_udp_size(&mut self, size: u16) {
+        let Some(edns) = &mut self.view.edns else { return };
+        edns.udp_size = edns.udp_size.min(size);
+        self.our_size = edns.udp_size.max(MIN_UDP_SIZE);
+        // The class of the OPT record: it stands before the TTL, RDLENGTH and the options.
+        crate::wire::write_u16(
+            &mut self.bytes,
+            edns.options.start.saturating_sub(8),
+            edns.udp_size,
+        );
+    }
+
+    /// Octets that we announce and never exceed over UDP.
+    #[must_use]
+    pub fn our_udp_size(&self) -> u16 {
+        self.our_size
+    }
+
+    /// Adds an EDNS option to whatever reply this query gets. It is left out if the client sent no
+    /// OPT, or if its size has no room for it.
+    pub fn add_reply_option(&mut self, code: u16, data: &[u8]) {
+        let Ok(length) = u16::try_from(data.len()) else { return };
+        self.reply_options.extend_from_slice(&code.to_be_bytes());
+        self.reply_options.extend_from_slice(&length.to_be_bytes());
+        self.reply_options.extend_from_slice(data);
+    }
+
+    /// The options that plugins have added for the reply, as they stand in an OPT record.
+    #[must_use]
+    pub fn reply_options(&self) -> &[u8] {
+        &self.reply_options
+    }
+
     /// The same question from the same client for work that goes on after the reply was sent,
     /// with a metadata store of its own.
     #[must_use]
@@ -87,6 +127,8 @@ impl Query {
             source: self.source,
             site: Arc::clone(&self.site),
             metadata: self.metadata.as_ref().map(|_| Box::default()),
+            our_size: self.our_size,
+            reply_options: Vec::new(),
             name: OnceLock::new(),
             message: OnceLock::new(),
         }
@@ -275,7 +317,7 @@ impl Query {
             return;
         }
         out.extend_from_slice(&[0, 0, types::OPT.to_be_bytes()[1]]);
-        out.extend_from_slice(&OUR_UDP_SIZE.to_be_bytes());
+        out.extend_from_slice(&self.our_size.to_be_bytes());
         out.extend_from_slice(&[0, 0, if self.dnssec_ok() { 0x80 } else { 0 }, 0, 0, 0]);
         let length_at = out.len() - 2;
         let mut has_subnet = false;
@@ -391,6 +433,41 @@ mod tests {
         let mut out = b"before".to_vec();
         query.append_for_upstream(&mut out);
         assert_eq!(out, b"before\0\0\0\x30\0\x01\0\0\0\0\0\0\x01a\0\0\x01\0\x01");
+    }
+
+    #[test]
+    fn a_capped_size_is_seen_by_all_who_look() {
+        let table = [(700, 4096, 700), (700, 600, 600), (4096, 65_535, 4096), (1232, 100, 100)];
+        for (cap, sent, seen) in table {
+            let mut query = query("a", RecordType::A).edns(sent).option(9, b"xy").build();
+            query.cap_udp_size(cap);
+            let announced = seen.max(MIN_UDP_SIZE);
+            assert_eq!((query.edns().unwrap().udp_size, query.our_udp_size()), (seen, announced));
+            assert_eq!(query.max_size(), usize::from(announced));
+            assert_eq!(
+                query.message().unwrap().edns.as_ref().unwrap().max_payload(),
+                seen.max(512)
+            );
+            assert_eq!(query.edns_options().next(), Some((9, &b"xy"[..])));
+            let mut out = Vec::new();
+            query.duplicate().append_for_upstream(&mut out);
+            assert_eq!(
+                crate::wire::read_u16(&out, 12 + query.question().len() + 3),
+                Some(announced)
+            );
+        }
+        let mut without = query("a", RecordType::A).build();
+        without.cap_udp_size(600);
+        assert_eq!((without.edns(), without.our_udp_size()), (None, OUR_UDP_SIZE));
+    }
+
+    #[test]
+    fn options_for_the_reply_are_those_of_one_query() {
+        let mut query = query("a", RecordType::A).edns(4096).build();
+        query.add_reply_option(3, b"ns1");
+        query.add_reply_option(65_001, b"");
+        assert_eq!(query.reply_options(), b"\x00\x03\x00\x03ns1\xfd\xe9\x00\x00");
+        assert!(query.duplicate().reply_options().is_empty());
     }
 
     #[test]

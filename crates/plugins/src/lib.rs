@@ -3,16 +3,27 @@
 //! never another plugin, never the engine.
 #![forbid(unsafe_code)]
 
+pub mod acl;
+pub mod any;
 pub mod bind;
+pub mod bufsize;
 pub mod cache;
+pub mod cancel;
+pub mod chaos;
 pub mod debug;
+pub mod erratic;
 pub mod errors;
 pub mod forward;
+pub mod header;
 pub mod health;
+pub mod hosts;
 pub mod import;
+pub mod local;
 pub mod log;
 pub mod r#loop;
 pub mod metadata;
+pub mod minimal;
+pub mod nsid;
 pub mod prometheus;
 pub mod ready;
 pub mod reload;
@@ -28,7 +39,10 @@ pub fn registry() -> Registry {
     Registry::new(vec![
         root::ENTRY,
         metadata::ENTRY,
+        cancel::ENTRY,
         reload::ENTRY,
+        nsid::ENTRY,
+        bufsize::ENTRY,
         bind::ENTRY,
         debug::ENTRY,
         ready::ENTRY,
@@ -36,9 +50,17 @@ pub fn registry() -> Registry {
         prometheus::ENTRY,
         errors::ENTRY,
         log::ENTRY,
+        local::ENTRY,
+        any::ENTRY,
+        chaos::ENTRY,
+        acl::ENTRY,
         cache::ENTRY,
+        header::ENTRY,
+        minimal::ENTRY,
+        hosts::ENTRY,
         r#loop::ENTRY,
         forward::ENTRY,
+        erratic::ENTRY,
         whoami::ENTRY,
     ])
 }

@@ -198,6 +198,14 @@ impl<'a> Directive<'a> {
         self.context.interfaces.list()
     }
 
+    /// The name of this machine, or of this container; `localhost` if it has none.
+    #[must_use]
+    pub fn host_name(&self) -> String {
+        let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let name = name.trim();
+        if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
+    }
+
     /// Octets of memory that the process may use; `None` if nothing limits it.
     #[must_use]
     pub fn memory_limit(&self) -> Option<usize> {

@@ -12,7 +12,9 @@ use hickory_proto::rr::Record;
 use crate::buffer::Buffer;
 use crate::edns::ExtendedError;
 use crate::error::Error;
-use crate::wire::{Flags, MalformedMessage, Records, Summary, types, write_u32};
+use crate::wire::{
+    Flags, MalformedMessage, Records, Section, Summary, types, write_u16, write_u32,
+};
 
 /// A reply on its way to the client. It is either *wire*, bytes that came from an upstream or a
 /// store and stay as they are until somebody asks for records, or a *message* that a plugin made.
@@ -245,6 +247,25 @@ impl Reply {
         Ok(())
     }
 
+    /// Removes the authority and the additional section, OPT included.
+    ///
+    /// # Errors
+    /// As [`Reply::wire`].
+    pub fn keep_answers(&mut self) -> Result<(), Error> {
+        self.wire()?;
+        let Body::Wire(bytes) = &mut self.body else { return Ok(()) };
+        let Some(records) = Records::new(bytes) else { return Ok(()) };
+        // Names point only backwards: what stands behind the answers can be cut off.
+        let start = records.offset();
+        let answers = records.filter(|record| record.section == Section::Answer);
+        let end = answers.last().map_or(start, |record| record.rdata.end);
+        bytes.truncate(end);
+        write_u16(bytes, 8, 0);
+        write_u16(bytes, 10, 0);
+        self.summary = None;
+        self.wire().map(|_| ())
+    }
+
     /// Removes the OPT record, options and all: it spoke of another hop.
     ///
     /// # Errors
@@ -262,7 +283,7 @@ impl Reply {
         }
         bytes.truncate(range.start);
         let additionals = crate::wire::counts(bytes)[3];
-        crate::wire::write_u16(bytes, 10, additionals.saturating_sub(1));
+        write_u16(bytes, 10, additionals.saturating_sub(1));
         summary.opt = None;
         summary.opt_ttl = 0;
         summary.uncompressed_len -= range.len();

@@ -89,6 +89,29 @@ fn silence_is_nothing_at_all() {
 }
 
 #[test]
+fn only_the_answers_are_kept_in_both_forms() {
+    let answer = "c00c_0001_0001_00*4_0004_c0000201";
+    for (text, answers) in [
+        (format!("h8180/1.1.1.2 q {answer} {answer} {answer} o"), 1),
+        (format!("h8180/1.0.1.1 q {answer} o"), 0),
+        (format!("h8180/1.2 q {answer} {answer}"), 2),
+        ("h8180/1 q".to_owned(), 0),
+    ] {
+        let mut bytes = reply(&text);
+        let mut message = reply(&text);
+        let _decoded = message.message_mut().unwrap();
+        for reply in [&mut bytes, &mut message] {
+            reply.keep_answers().unwrap();
+            check_summary(reply);
+            assert_eq!(reply.answers().len(), answers, "{text}");
+            assert!(reply.authorities().is_empty() && reply.additionals().is_empty(), "{text}");
+            assert!(reply.message_mut().unwrap().edns.is_none(), "{text}");
+        }
+    }
+    assert!(Reply::silence().keep_answers().is_err());
+}
+
+#[test]
 fn an_opt_before_other_records_is_removed_and_their_names_stay() {
     // The owner of the last record points to that of the one before it, which will move.
     let text = "q 0161_c00c_0001_0001_00*4_0004_c0000201 c02c_0001_0001_00*4_0004_c0000202";
@@ -158,7 +181,7 @@ proptest! {
         let opt = uncompressed(&Record::from(&Edns::new()));
         records.insert(at.min(records.len()), opt);
         bytes.extend(records.concat());
-        crate::wire::write_u16(&mut bytes, 10, u16::try_from(records.len()).unwrap());
+        write_u16(&mut bytes, 10, u16::try_from(records.len()).unwrap());
         let mut reply = Reply::from_wire(bytes.into()).unwrap();
         prop_assert!(reply.wire().unwrap().1.opt.is_some());
         reply.remove_opt().unwrap();

@@ -11,7 +11,7 @@
 mod tests;
 
 use dunlin_core::buffer::Buffer;
-use dunlin_core::edns::{EdnsOptions, ExtendedError, OUR_UDP_SIZE, options};
+use dunlin_core::edns::{EdnsOptions, ExtendedError, options};
 use dunlin_core::op::ResponseCode;
 use dunlin_core::wire::{self, Flags, HEADER_LEN, MAX_MESSAGE_LEN, Records, Summary, types};
 use dunlin_core::{Query, Reply, Result};
@@ -32,6 +32,7 @@ pub(crate) fn fit(query: &Query, reply: &mut Reply) -> Result<Option<Buffer>> {
     let rcode = reply.rcode();
     let mut extra = Vec::new();
     if query.edns().is_some() {
+        add_own_options(query, &mut extra);
         collect_extended_errors(query, reply, &mut extra)?;
     }
     reply.remove_opt()?;
@@ -70,6 +71,7 @@ pub(crate) fn bare(query: &Query, rcode: ResponseCode, error: Option<&ExtendedEr
             ExtendedError::new(error.code, "").append_to(&mut extra);
         }
     }
+    add_own_options(query, &mut extra);
     put_header(query, &mut bytes, rcode);
     append_opt(query, &mut bytes, rcode, &extra);
     bytes
@@ -80,14 +82,26 @@ fn limit_of(query: &Query) -> usize {
     if query.transport().is_stream() {
         return MAX_MESSAGE_LEN;
     }
-    query.max_size().min(usize::from(OUR_UDP_SIZE))
+    query.max_size().min(usize::from(query.our_udp_size()))
+}
+
+/// Octets that options may have, so that header and question still fit.
+fn room_for_options(query: &Query) -> usize {
+    limit_of(query).saturating_sub(HEADER_LEN + query.question().len() + OPT_LEN)
+}
+
+/// What plugins have added for the client, all of it or nothing.
+fn add_own_options(query: &Query, extra: &mut Vec<u8>) {
+    let options = query.reply_options();
+    if extra.len() + options.len() <= room_for_options(query) {
+        extra.extend_from_slice(options);
+    }
 }
 
 /// Ours first, then those of the upstream: no other option passes from hop to hop. What would take
 /// the room that header and question need is left out.
 fn collect_extended_errors(query: &Query, reply: &mut Reply, extra: &mut Vec<u8>) -> Result<()> {
-    let needed = HEADER_LEN + query.question().len() + OPT_LEN;
-    let room = limit_of(query).saturating_sub(needed).min(MAX_EXTENDED_ERRORS_LEN);
+    let room = room_for_options(query).min(extra.len() + MAX_EXTENDED_ERRORS_LEN);
     let mut append = |error: &ExtendedError| {
         let start = extra.len();
         error.append_to(extra);
@@ -191,7 +205,7 @@ fn append_opt(query: &Query, bytes: &mut Buffer, rcode: ResponseCode, extra: &[u
     let length = u16::try_from(extra.len()).unwrap_or(0).to_be_bytes();
     let dnssec_ok = if query.dnssec_ok() { 0x80 } else { 0 };
     bytes.extend_from_slice(&[0, 0, types::OPT.to_be_bytes()[1]]);
-    bytes.extend_from_slice(&OUR_UDP_SIZE.to_be_bytes());
+    bytes.extend_from_slice(&query.our_udp_size().to_be_bytes());
     bytes.extend_from_slice(&[rcode.high(), 0, dnssec_ok, 0]);
     bytes.extend_from_slice(&length);
     bytes.extend_from_slice(extra);

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use dunlin_core::error::in_gos_words;
 use dunlin_core::{Directive, Entry};
 
 /// What the directive list holds for this plugin.
@@ -38,12 +39,5 @@ pub(super) fn complaint(root: &std::path::Path, error: Option<io::Error>) -> Opt
         tracing::warn!(target: "plugin/root", "Root path does not exist: {root}");
         return None;
     }
-    Some(format!("unable to access root path '{root}': stat {root}: {}", as_go_says(&error)))
-}
-
-/// `permission denied`, where Rust says `Permission denied (os error 13)`.
-fn as_go_says(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split_once(" (os error").map_or(text.as_str(), |(text, _)| text);
-    text.to_lowercase()
+    Some(format!("unable to access root path '{root}': stat {root}: {}", in_gos_words(&error)))
 }
