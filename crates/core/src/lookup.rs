@@ -23,6 +23,9 @@ type Server = Box<dyn Fn(Query) -> Answering + Send + Sync>;
 /// names would never end.
 pub const MAX_DEPTH: u8 = 8;
 
+/// A client's query leads to so many lookups in all: each of them could lead to several.
+pub const MAX_LOOKUPS: u32 = 32;
+
 impl Lookup {
     /// Says who answers; the first call counts. The engine does this before the start hooks run.
     pub fn bind(&self, answer: impl Fn(Query) -> Answering + Send + Sync + 'static) {
@@ -33,10 +36,10 @@ impl Lookup {
     /// same EDNS, on the same listener.
     ///
     /// # Errors
-    /// What the chain says; or the lookups are nested too deep, or no server is running.
+    /// What the chain says; or there were too many lookups, or no server is running.
     pub async fn ask(&self, query: &Query, name: &[u8], qtype: u16) -> Result<Reply> {
         let server = self.0.get().ok_or_else(|| Error::new("no full server is running"))?;
-        if query.depth() >= MAX_DEPTH {
+        if query.depth() >= MAX_DEPTH || query.count_lookup() >= MAX_LOOKUPS {
             return Err(Error::new("too many lookups for one query"));
         }
         server(query.nested(name, qtype)?).await
@@ -51,6 +54,8 @@ impl fmt::Debug for Lookup {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use hickory_proto::rr::RecordType;
 
     use super::*;
@@ -74,5 +79,31 @@ mod tests {
         });
         let endless = lookup.ask(&asked, b"\x01b\x00", 28).await.unwrap_err();
         assert_eq!(endless.to_string(), "too many lookups for one query");
+    }
+
+    #[tokio::test]
+    async fn lookups_that_lead_to_several_come_to_an_end() {
+        let lookup = Lookup::default();
+        let count = Arc::new(AtomicU32::new(0));
+        let (again, counted) = (lookup.clone(), Arc::clone(&count));
+        lookup.bind(move |query| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let again = again.clone();
+            Box::pin(async move {
+                for _ in 0..3 {
+                    let _ = again.ask(&query, b"\x01b\x00", 1).await;
+                }
+                Ok(query.reply())
+            })
+        });
+        let mut asked = query("a.test", RecordType::A).build();
+        let mut change = asked.change();
+        change.qtype = 28;
+        for _ in 0..9 {
+            let _ = lookup.ask(&asked, b"\x01b\x00", 1).await;
+            let changed = asked.changed(&change).unwrap();
+            let _ = lookup.ask(&changed, b"\x01b\x00", 1).await;
+        }
+        assert_eq!(count.load(Ordering::SeqCst), MAX_LOOKUPS);
     }
 }

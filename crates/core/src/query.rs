@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use hickory_proto::op::{Message, ResponseCode};
@@ -31,6 +32,8 @@ pub struct Query {
     metadata: Option<Box<Metadata>>,
     /// Lookups that led to this query.
     depth: u8,
+    /// Lookups for the client's query so far, once there was one.
+    lookups: OnceLock<Arc<AtomicU32>>,
     /// Whether the EDNS options are those of a plugin, which all travel upstream.
     options_are_ours: bool,
     name: OnceLock<Name>,
@@ -63,6 +66,7 @@ impl Query {
             site: Site::none(),
             metadata: None,
             depth: 0,
+            lookups: OnceLock::new(),
             options_are_ours: false,
             name: OnceLock::new(),
             message: OnceLock::new(),
@@ -96,6 +100,7 @@ impl Query {
             site: Arc::clone(&self.site),
             metadata: self.metadata.as_ref().map(|_| Box::default()),
             depth: self.depth,
+            lookups: OnceLock::new(),
             options_are_ours: self.options_are_ours,
             name: OnceLock::new(),
             message: OnceLock::new(),
@@ -127,6 +132,7 @@ impl Query {
         query.view.flags = self.view.flags;
         query.site = Arc::clone(&self.site);
         query.depth = self.depth;
+        query.lookups = self.lookups.clone();
         query.options_are_ours = self.options_are_ours || change.options.is_some();
         query.metadata = self.metadata.take();
         Ok(query)
@@ -147,6 +153,7 @@ impl Query {
         query.view.flags = self.view.flags;
         query.site = Arc::clone(&self.site);
         query.depth = self.depth.saturating_add(1);
+        query.lookups = Arc::clone(self.lookups.get_or_init(Arc::default)).into();
         query.options_are_ours = self.options_are_ours;
         Ok(query)
     }
@@ -155,6 +162,11 @@ impl Query {
     #[must_use]
     pub fn depth(&self) -> u8 {
         self.depth
+    }
+
+    /// Counts one more lookup for the client's query, and says how many there were before.
+    pub(crate) fn count_lookup(&self) -> u32 {
+        self.lookups.get_or_init(Arc::default).fetch_add(1, Ordering::Relaxed)
     }
 
     /// The message ID.

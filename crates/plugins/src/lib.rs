@@ -16,6 +16,7 @@ pub mod metadata;
 pub mod prometheus;
 pub mod ready;
 pub mod reload;
+pub mod rewrite;
 pub mod root;
 pub mod whoami;
 
@@ -36,6 +37,7 @@ pub fn registry() -> Registry {
         prometheus::ENTRY,
         errors::ENTRY,
         log::ENTRY,
+        rewrite::ENTRY,
         cache::ENTRY,
         r#loop::ENTRY,
         forward::ENTRY,
