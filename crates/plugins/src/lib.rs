@@ -18,6 +18,7 @@ pub mod ready;
 pub mod reload;
 pub mod rewrite;
 pub mod root;
+pub mod template;
 pub mod whoami;
 
 use dunlin_core::Registry;
@@ -39,6 +40,7 @@ pub fn registry() -> Registry {
         log::ENTRY,
         rewrite::ENTRY,
         cache::ENTRY,
+        template::ENTRY,
         r#loop::ENTRY,
         forward::ENTRY,
         whoami::ENTRY,

@@ -9,6 +9,8 @@ mod response;
 mod revert;
 mod rule;
 mod rules;
+#[cfg(test)]
+mod scenes;
 mod setup;
 #[cfg(test)]
 mod tests;

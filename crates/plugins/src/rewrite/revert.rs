@@ -23,7 +23,7 @@ pub(super) async fn revert(
     if reply.is_silence() || (fired.responses.is_empty() && other.is_none()) {
         return Ok(reply);
     }
-    let qtype = other.map_or(query.qtype_code(), |change| change.qtype);
+    let qtype = other.map_or_else(|| query.qtype_code(), |change| change.qtype);
     let message = reply.message_mut()?;
     if other.is_some() {
         message.queries = vec![question_of(query)];

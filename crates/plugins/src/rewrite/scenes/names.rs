@@ -1,6 +1,6 @@
 //! Names, types and classes: W1 to W25, W56.
 
-use super::*;
+use super::super::tests::*;
 
 #[tokio::test]
 async fn w1_to_w4_an_exact_name_goes_and_comes_back() {

@@ -1,6 +1,6 @@
 //! Aliases that lead elsewhere: W33 to W36.
 
-use super::*;
+use super::super::tests::*;
 
 #[tokio::test]
 async fn w33_to_w36_the_new_target_is_looked_up() {

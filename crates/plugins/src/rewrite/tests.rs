@@ -1,29 +1,23 @@
 //! The acceptance rows of the specification, W1 to W56, and what else a rule may meet. Prefix and
 //! substring operands are literal here (docs/compatibility.md), so W5, W6 and W11 differ.
 
-mod aliases;
-mod names;
-mod options;
-mod replies;
-mod syntax;
-
 use std::sync::{Arc, Mutex};
 
 use dunlin_core::mnemonic;
 use dunlin_core::op::{Message, ResponseCode};
 use dunlin_core::rr::rdata::name::{CNAME, NS};
 use dunlin_core::rr::rdata::{A, AAAA, SOA, SRV};
-use dunlin_core::rr::{Name, RData, Record, RecordType};
-use dunlin_core::testing::{self, TestBlock, TestQuery, query, stub};
+pub(super) use dunlin_core::rr::{Name, RData, Record, RecordType};
+pub(super) use dunlin_core::testing::{self, TestBlock, TestQuery, query, stub};
 use dunlin_core::wire::Presentation;
 use dunlin_core::{Error, Query, Reply};
 
-use super::ENTRY;
+pub(super) use super::ENTRY;
 
 /// What reached the upstream: `NAME TYPE CLASS`, then options as `CODE=DATA`.
-type Seen = Arc<Mutex<Vec<String>>>;
+pub(super) type Seen = Arc<Mutex<Vec<String>>>;
 
-fn block(text: &str) -> (TestBlock, Seen) {
+pub(super) fn block(text: &str) -> (TestBlock, Seen) {
     let seen = Seen::default();
     let noted = Arc::clone(&seen);
     let block = testing::setup(&ENTRY, text).unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -34,7 +28,7 @@ fn block(text: &str) -> (TestBlock, Seen) {
     (block.before(upstream), seen)
 }
 
-fn shown_query(query: &Query) -> String {
+pub(super) fn shown_query(query: &Query) -> String {
     let class = mnemonic::class(query.qclass_code()).unwrap_or("?");
     let name = Presentation(query.qname_as_sent());
     let mut text = format!("{name} {} {class}", query.qtype());
@@ -48,7 +42,7 @@ fn shown_query(query: &Query) -> String {
     text
 }
 
-fn upstream(query: &Query) -> dunlin_core::Result<Reply> {
+pub(super) fn upstream(query: &Query) -> dunlin_core::Result<Reply> {
     let name = query.name().clone();
     let record = |owner: Name, data| Record::from_rdata(owner, 30, data);
     let soa = || {
@@ -79,7 +73,7 @@ fn upstream(query: &Query) -> dunlin_core::Result<Reply> {
     Ok(reply)
 }
 
-fn fill(message: &mut Message, name: &Name, qtype: RecordType) {
+pub(super) fn fill(message: &mut Message, name: &Name, qtype: RecordType) {
     let below = |label: &str| name.prepend_label(label).unwrap();
     let data = match qtype {
         RecordType::A => RData::A(A::new(192, 0, 2, 1)),
@@ -97,7 +91,7 @@ fn fill(message: &mut Message, name: &Name, qtype: RecordType) {
 }
 
 /// `RCODE QUESTION: RECORDS`; records lose `IN`, and sections are parted by bars.
-fn shown(reply: &Reply) -> String {
+pub(super) fn shown(reply: &Reply) -> String {
     let Some(message) = reply.message() else { return "silence".into() };
     let question = &message.queries[0];
     let rcode = mnemonic::rcode(message.metadata.response_code.into()).unwrap_or("?");
@@ -110,19 +104,19 @@ fn shown(reply: &Reply) -> String {
     format!("{rcode} {name} {kind}: {}", sections.join(" | ")).trim_end_matches([' ', '|']).into()
 }
 
-async fn ask(block: &mut TestBlock, query: TestQuery) -> String {
+pub(super) async fn ask(block: &mut TestBlock, query: TestQuery) -> String {
     match block.ask(query).await {
         Ok(reply) => shown(&reply),
         Err(error) => format!("{} error: {error}", error.rcode()),
     }
 }
 
-fn a(name: &str) -> TestQuery {
+pub(super) fn a(name: &str) -> TestQuery {
     query(name, RecordType::A)
 }
 
 /// Rows: Corefile, query, what the upstream saw, what the client gets.
-async fn check(rows: &[(&str, &str, TestQuery, &[&str], &str)]) {
+pub(super) async fn check(rows: &[(&str, &str, TestQuery, &[&str], &str)]) {
     for (row, text, asked, upstream, expected) in rows {
         let (mut block, seen) = block(text);
         assert_eq!(ask(&mut block, asked.clone()).await, *expected, "{row}: {text}");

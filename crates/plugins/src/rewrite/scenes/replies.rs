@@ -1,6 +1,6 @@
 //! TTLs and rcodes: W26 to W32.
 
-use super::*;
+use super::super::tests::*;
 
 fn ttls(ttl: u32) -> String {
     format!("NOERROR x.test. A: x.test. {ttl} A 192.0.2.1 | x.test. {ttl} NS ns.x.test.")
