@@ -13,7 +13,14 @@ pub(super) fn text_of(name: &Name) -> String {
         wire.extend_from_slice(label);
     }
     wire.push(0);
-    Presentation(&wire).to_string()
+    text_of_wire(&wire)
+}
+
+/// A name in wire form as text.
+pub(super) fn text_of_wire(wire: &[u8]) -> String {
+    let mut text = Vec::with_capacity(wire.len());
+    Presentation(wire).append_to(&mut text);
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// The name that a rule made, as its labels in wire form.

@@ -2,10 +2,9 @@
 
 use dunlin_core::change::Change;
 use dunlin_core::edns::travels_upstream;
-use dunlin_core::wire::Presentation;
 use dunlin_core::{Query, Result};
 
-use super::names::wire_of;
+use super::names::{text_of_wire, wire_of};
 
 /// What is asked at this point of the list of rules.
 pub(super) struct Question<'q> {
@@ -24,7 +23,7 @@ impl<'q> Question<'q> {
     pub(super) fn of(query: &'q Query) -> Self {
         Self {
             query,
-            name: Presentation(query.qname()).to_string(),
+            name: text_of_wire(query.qname()),
             qtype: query.qtype_code(),
             qclass: query.qclass_code(),
             options: None,
@@ -48,7 +47,7 @@ impl<'q> Question<'q> {
         if self.is_renamed {
             return self.name.clone();
         }
-        Presentation(self.query.qname_as_sent()).to_string()
+        text_of_wire(self.query.qname_as_sent())
     }
 
     /// The options, of which the client's own hop keeps what is its own.

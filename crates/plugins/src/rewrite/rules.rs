@@ -32,9 +32,12 @@ pub(super) struct Rules {
 #[derive(Debug)]
 struct Patterns {
     set: RegexSet,
-    /// The place of each rule's expression in the set.
-    places: HashMap<usize, usize, RandomState>,
+    /// The place in the set of each rule's expression, by the number of the rule.
+    places: Vec<Option<usize>>,
 }
+
+/// What the common matcher found for a name, once it was asked; `None` inside means nothing.
+type Matches = Option<Option<SetMatches>>;
 
 /// Fewer expressions are as fast one by one.
 const MIN_PATTERNS: usize = 4;
@@ -88,7 +91,7 @@ impl Rules {
         let mut question = Question::of(query);
         let mut responses = Vec::new();
         let mut named = self.named(&question.name);
-        let mut matches = None;
+        let mut matches: Matches = None;
         let mut at = 0;
         while let Some((number, rule)) = self.next(at, named) {
             at = number + 1;
@@ -126,11 +129,11 @@ impl Rules {
 
     /// Whether the common matcher denies this rule's expression. `matches` is what it found for
     /// the name, once it was asked.
-    fn cannot_match(&self, number: usize, name: &str, matches: &mut Option<SetMatches>) -> bool {
+    fn cannot_match(&self, number: usize, name: &str, matches: &mut Matches) -> bool {
         let Some(patterns) = &self.patterns else { return false };
-        let Some(place) = patterns.places.get(&number) else { return false };
-        let matches = matches.get_or_insert_with(|| patterns.set.matches(name.as_bytes()));
-        !matches.matched(*place)
+        let Some(Some(place)) = patterns.places.get(number) else { return false };
+        let found = matches.get_or_insert_with(|| patterns.find(name.as_bytes()));
+        !found.as_ref().is_some_and(|found| found.matched(*place))
     }
 }
 
@@ -146,8 +149,18 @@ impl Patterns {
         }
         // All of them together may be too large: then it is one by one.
         let set = regex::bytes::RegexSetBuilder::new(texts).unicode(false).build().ok()?;
-        let places = numbers.into_iter().enumerate().map(|(place, number)| (number, place));
-        Some(Self { set, places: places.collect() })
+        let mut places = vec![None; rules.len()];
+        for (place, number) in numbers.into_iter().enumerate() {
+            if let Some(slot) = places.get_mut(number) {
+                *slot = Some(place);
+            }
+        }
+        Some(Self { set, places })
+    }
+
+    /// Which expressions match; finding that none does is cheap.
+    fn find(&self, name: &[u8]) -> Option<SetMatches> {
+        self.set.is_match(name).then(|| self.set.matches(name))
     }
 }
 

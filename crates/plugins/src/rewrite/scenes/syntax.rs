@@ -158,4 +158,86 @@ proptest! {
         runtime.block_on(ask(&mut block, a(&name)));
         prop_assert_eq!(&*seen.lock().unwrap(), &[format!("{expected} A IN")], "{:?}", text);
     }
+
+    #[test]
+    fn any_words_are_rules_or_a_mistake(
+        rules in proptest::collection::vec(proptest::collection::vec(word(), 0..8), 1..4),
+        name in "[a-c.]{0,6}|a\\.{0,60}",
+    ) {
+        let lines = rules.iter().map(|words| {
+            let words: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+            format!("rewrite {}", words.join(" "))
+        });
+        let text: Vec<String> = lines.collect();
+        let Ok(block) = testing::setup(&ENTRY, &text.join("\n")) else { return Ok(()) };
+        let mut block = block.before(stub(|query| Box::pin(async move { upstream(query) })));
+        if dunlin_core::zones::spelled_name(&name).is_err() {
+            return Ok(());
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for asked in [a(&name), a(&name).option(65_001, b"x")] {
+            let question = asked.build().question().to_vec();
+            let Ok(mut reply) = runtime.block_on(block.ask(asked)) else { continue };
+            if let Ok((bytes, summary)) = reply.wire() {
+                prop_assert_eq!(&bytes[12..summary.question_end], question, "{:?}", text);
+            }
+        }
+    }
+}
+
+/// Words that mean something.
+fn word() -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(vec![
+        "continue",
+        "stop",
+        "name",
+        "type",
+        "class",
+        "ttl",
+        "rcode",
+        "cname",
+        "edns0",
+        "exact",
+        "prefix",
+        "suffix",
+        "substring",
+        "regex",
+        "answer",
+        "auto",
+        "value",
+        "local",
+        "nsid",
+        "subnet",
+        "set",
+        "replace",
+        "append",
+        "unset",
+        "revert",
+        "a",
+        "b.",
+        "c.a",
+        ".",
+        "",
+        "(.*)",
+        "{0}{0}",
+        "{1}.b",
+        "A",
+        "AAAA",
+        "ANY",
+        "IN",
+        "CH",
+        "5-",
+        "-7",
+        "0",
+        "3",
+        "SERVFAIL",
+        "0xffee",
+        "{qname}",
+        "{a/b}",
+        "24",
+        "é",
+        "(",
+        "a\\",
+        "..",
+    ])
 }
