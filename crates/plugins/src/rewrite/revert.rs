@@ -23,6 +23,9 @@ pub(super) async fn revert(
     if reply.is_silence() || (fired.responses.is_empty() && other.is_none()) {
         return Ok(reply);
     }
+    if other.is_none() && fired.responses.iter().all(is_plain) {
+        return plainly(reply, fired);
+    }
     let qtype = other.map_or_else(|| query.qtype_code(), |change| change.qtype);
     let message = reply.message_mut()?;
     if other.is_some() {
@@ -51,6 +54,26 @@ pub(super) async fn revert(
         }
     }
     Ok(reply)
+}
+
+/// Whether a rule needs no records to be decoded. Rcodes above 15 need an OPT for their upper bits.
+fn is_plain(response: &Collected<'_>) -> bool {
+    match response {
+        Collected::Fixed(ResponseRule::Ttl { .. }) => true,
+        Collected::Fixed(ResponseRule::Rcode { to, .. }) => *to < 16,
+        _ => false,
+    }
+}
+
+/// TTLs and rcode, changed where they stand.
+fn plainly(mut reply: Reply, fired: &Fired<'_>) -> Result<Reply> {
+    for response in fired.responses.iter().rev() {
+        if let Collected::Fixed(ResponseRule::Ttl { min, max }) = response {
+            reply.clamp_ttls(*min, *max)?;
+        }
+    }
+    let rcode = fired.rcode(reply.rcode());
+    if rcode == reply.rcode() { Ok(reply) } else { Ok(reply.with_rcode(rcode)) }
 }
 
 fn asks_other(change: &Change, query: &Query) -> bool {
