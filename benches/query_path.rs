@@ -57,6 +57,36 @@ fn chain_answers(bencher: Bencher<'_, '_>, name: &str) {
         .bench(|| runtime.block_on(server.answer(black_box(&message), client(), Transport::Udp)));
 }
 
+/// What rules cost a query: none of them is for it but where the name says so.
+#[divan::bench(args = ["none", "1000 exact", "1000 exact, one fires", "1000 regex", "1000 suffix", "template"])]
+fn rules_apply(bencher: Bencher<'_, '_>, name: &str) {
+    let Ok(runtime) = Runtime::new() else { return };
+    let exact = |number| format!("rewrite name n{number}.test m{number}.test\n");
+    let body: String = match name {
+        "1000 exact" => (0..1000).map(exact).collect(),
+        "1000 exact, one fires" => {
+            (0..1000).map(exact).collect::<String>() + "rewrite name www.example.org a.test\n"
+        }
+        "1000 regex" => {
+            let rule = |number| format!("rewrite name regex ^n{number}\\.(.*)\\.$ m.{{1}}\n");
+            (0..1000).map(rule).collect()
+        }
+        "1000 suffix" => (0..1000)
+            .map(|number| format!("rewrite name suffix .n{number}.test .x.test\n"))
+            .collect(),
+        "template" => {
+            "template IN A {\nmatch ^(www)[.]\nanswer \"{{ .Name }} 60 IN A 192.0.2.1\"\n}\n".into()
+        }
+        _ => String::new(),
+    };
+    let corefile = format!(".:5300 {{\n{body}\nwhoami\n}}\n");
+    let server = runtime.block_on(Embedded::new(dunlin_plugins::registry(), &corefile));
+    let Ok(server) = server else { return };
+    let message = message();
+    bencher
+        .bench(|| runtime.block_on(server.answer(black_box(&message), client(), Transport::Udp)));
+}
+
 #[divan::bench]
 fn summary_of_a_reply_with_twenty_records(bencher: Bencher<'_, '_>) {
     let mut reply = message();

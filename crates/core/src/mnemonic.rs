@@ -59,6 +59,19 @@ pub fn type_named(name: &str) -> Option<u16> {
     (0..=261).chain([32768, 32769]).find(|code| rtype(*code) == Some(name))
 }
 
+/// The CLASS with this name, in upper case.
+#[must_use]
+pub fn class_named(name: &str) -> Option<u16> {
+    (0..=255).find(|code| class(*code) == Some(name))
+}
+
+/// The RCODE with this name, in upper case; `NOTIMPL` is another one for NOTIMP.
+#[must_use]
+pub fn rcode_named(name: &str) -> Option<u16> {
+    let name = if name == "NOTIMPL" { "NOTIMP" } else { name };
+    (0..=23).find(|code| rcode(*code) == Some(name))
+}
+
 fn below_54(code: u16) -> Option<&'static str> {
     NAMES.get(usize::from(code)).copied().filter(|name| !name.is_empty())
 }
@@ -191,5 +204,7 @@ mod tests {
         assert_eq!((class(3), class(7)), (Some("CH"), None));
         assert_eq!((type_named("HTTPS"), type_named("DLV")), (Some(65), Some(32769)));
         assert_eq!((type_named("https"), type_named("NONE")), (None, None));
+        assert_eq!((class_named("ANY"), class_named("X")), (Some(255), None));
+        assert_eq!((rcode_named("NOTIMPL"), rcode_named("BADCOOKIE")), (Some(4), Some(23)));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use hickory_proto::op::{Message, ResponseCode};
@@ -10,7 +11,9 @@ use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 use tokio::time::Instant;
 
 use crate::buffer::Buffer;
-use crate::edns::{Edns, EdnsOptions, MIN_UDP_SIZE, OUR_UDP_SIZE, options};
+use crate::change::Change;
+use crate::edns::{Edns, EdnsOptions, MIN_UDP_SIZE, OUR_UDP_SIZE, options, travels_upstream};
+use crate::error::Result;
 use crate::gate::View;
 use crate::metadata::Metadata;
 use crate::reply::Reply;
@@ -30,6 +33,12 @@ pub struct Query {
     our_size: u16,
     reply_options: Vec<u8>,
     name: OnceLock<Box<Name>>,
+    /// Lookups that led to this query.
+    depth: u8,
+    /// Lookups for the client's query so far, once there was one.
+    lookups: OnceLock<Arc<AtomicU32>>,
+    /// Whether the EDNS options are those of a plugin, which all travel upstream.
+    options_are_ours: bool,
     message: OnceLock<Option<Box<Message>>>,
 }
 
@@ -60,6 +69,9 @@ impl Query {
             metadata: None,
             our_size: OUR_UDP_SIZE,
             reply_options: Vec::new(),
+            depth: 0,
+            lookups: OnceLock::new(),
+            options_are_ours: false,
             name: OnceLock::new(),
             message: OnceLock::new(),
         }
@@ -129,6 +141,9 @@ impl Query {
             metadata: self.metadata.as_ref().map(|_| Box::default()),
             our_size: self.our_size,
             reply_options: Vec::new(),
+            depth: self.depth,
+            lookups: OnceLock::new(),
+            options_are_ours: self.options_are_ours,
             name: OnceLock::new(),
             message: OnceLock::new(),
         }
@@ -140,6 +155,60 @@ impl Query {
         let mut query = self.duplicate();
         query.source.transport = Transport::Tcp;
         query
+    }
+
+    /// A change of this query, to be filled and then made with [`Query::changed`].
+    #[must_use]
+    pub fn change(&self) -> Change {
+        Change::of(self)
+    }
+
+    /// The query that plugins further down are to see in place of this one. The metadata goes along;
+    /// [`Query::take_back`] brings it home. The reply to it has the other question.
+    ///
+    /// # Errors
+    /// A question that no client may ask either; what was to change is to blame.
+    pub fn changed(&mut self, change: &Change) -> Result<Self> {
+        let (bytes, view, name) = change.pass(self)?;
+        let mut query = Self::new(bytes, view, &name, self.source);
+        query.view.flags = self.view.flags;
+        query.site = Arc::clone(&self.site);
+        query.depth = self.depth;
+        query.lookups = self.lookups.clone();
+        query.options_are_ours = self.options_are_ours || change.options.is_some();
+        query.metadata = self.metadata.take();
+        Ok(query)
+    }
+
+    /// Ends a change: what plugins have told each other about the other query holds for this one.
+    pub fn take_back(&mut self, changed: Self) {
+        self.metadata = changed.metadata;
+    }
+
+    /// A query of ours on behalf of this one, for another name in class IN.
+    ///
+    /// # Errors
+    /// As for [`Query::changed`].
+    pub(crate) fn nested(&self, name: &[u8], qtype: u16) -> Result<Self> {
+        let (bytes, view, name) = Change::ask(name, qtype).pass(self)?;
+        let mut query = Self::new(bytes, view, &name, self.source);
+        query.view.flags = self.view.flags;
+        query.site = Arc::clone(&self.site);
+        query.depth = self.depth.saturating_add(1);
+        query.lookups = Arc::clone(self.lookups.get_or_init(Arc::default)).into();
+        query.options_are_ours = self.options_are_ours;
+        Ok(query)
+    }
+
+    /// How many lookups of plugins led to this query; 0 for a client's.
+    #[must_use]
+    pub fn depth(&self) -> u8 {
+        self.depth
+    }
+
+    /// Counts one more lookup for the client's query, and says how many there were before.
+    pub(crate) fn count_lookup(&self) -> u32 {
+        self.lookups.get_or_init(Arc::default).fetch_add(1, Ordering::Relaxed)
     }
 
     /// The message ID.
@@ -325,7 +394,7 @@ impl Query {
             // Of an option that may stand once, the first counts.
             let is_repeated = code == options::CLIENT_SUBNET && has_subnet;
             has_subnet |= code == options::CLIENT_SUBNET;
-            if !is_repeated && travels_upstream(code, data) {
+            if !is_repeated && (self.options_are_ours || travels_upstream(code, data)) {
                 let length = u16::try_from(data.len()).unwrap_or(0);
                 out.extend_from_slice(&code.to_be_bytes());
                 out.extend_from_slice(&length.to_be_bytes());
@@ -336,40 +405,6 @@ impl Query {
         crate::wire::write_u16(out, length_at, length);
         debug_assert!(start <= length_at);
     }
-}
-
-/// Cookies, keepalive, padding, NSID and expire speak of one hop only; a client subnet that breaks
-/// RFC 7871 §6 stays behind, as does an extended error, which no query has.
-fn travels_upstream(code: u16, data: &[u8]) -> bool {
-    match code {
-        options::NSID
-        | options::EXPIRE
-        | options::COOKIE
-        | options::TCP_KEEPALIVE
-        | options::PADDING
-        | options::EXTENDED_ERROR => false,
-        options::CLIENT_SUBNET => is_valid_subnet(data),
-        _ => true,
-    }
-}
-
-fn is_valid_subnet(data: &[u8]) -> bool {
-    let Some((&[family_high, family_low, source, scope], address)) = data.split_first_chunk::<4>()
-    else {
-        return false;
-    };
-    let bits = match [family_high, family_low] {
-        [0, 1] => 32,
-        [0, 2] => 128,
-        _ => return false,
-    };
-    let unused_bits = (8 - source % 8) % 8;
-    let last_is_clean =
-        address.last().is_none_or(|last| u16::from(*last) & ((1 << unused_bits) - 1) == 0);
-    source <= bits
-        && scope == 0
-        && address.len() == usize::from(source).div_ceil(8)
-        && last_is_clean
 }
 
 impl fmt::Debug for Query {

@@ -27,7 +27,9 @@ pub mod nsid;
 pub mod prometheus;
 pub mod ready;
 pub mod reload;
+pub mod rewrite;
 pub mod root;
+pub mod template;
 pub mod whoami;
 
 use dunlin_core::Registry;
@@ -53,10 +55,12 @@ pub fn registry() -> Registry {
         local::ENTRY,
         any::ENTRY,
         chaos::ENTRY,
+        rewrite::ENTRY,
         acl::ENTRY,
         cache::ENTRY,
         header::ENTRY,
         minimal::ENTRY,
+        template::ENTRY,
         hosts::ENTRY,
         r#loop::ENTRY,
         forward::ENTRY,

@@ -4,8 +4,9 @@ use hickory_proto::op::{Message, MessageType, OpCode, Query as Question, Respons
 use hickory_proto::rr::{DNSClass, Name, RData, Record};
 
 use super::{Body, Reply};
+use crate::error::Error;
 use crate::query::Query;
-use crate::wire::{Flags, write_u32};
+use crate::wire::{Flags, Records, types, write_u32};
 
 impl Reply {
     /// An empty NOERROR reply to `query`: ID, opcode, RD, CD and question from it (RFC 1035
@@ -41,6 +42,25 @@ impl Reply {
             Body::Silence => {}
         }
         self
+    }
+
+    /// Keeps the TTL of every record but OPT within these bounds, in seconds.
+    ///
+    /// # Errors
+    /// As [`Reply::wire`].
+    pub fn clamp_ttls(&mut self, min: u32, max: u32) -> Result<(), Error> {
+        self.wire()?;
+        let Body::Wire(bytes) = &mut self.body else { return Ok(()) };
+        let records = Records::new(bytes).into_iter().flatten();
+        let places: Vec<(usize, u32)> = records
+            .filter(|record| record.kind != types::OPT)
+            .map(|record| (record.ttl_at, record.ttl.max(min).min(max)))
+            .collect();
+        for (at, ttl) in places {
+            write_u32(bytes, at, ttl);
+        }
+        self.summary = None;
+        Ok(())
     }
 
     /// Sets AA: the answer is ours.

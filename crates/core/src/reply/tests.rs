@@ -1,7 +1,7 @@
 //! Replies as bytes and as records, and replies that were put by.
 
 use hickory_proto::op::Edns;
-use hickory_proto::rr::rdata::TXT;
+use hickory_proto::rr::rdata::{A, TXT};
 use hickory_proto::rr::{RData, RecordType};
 use proptest::prelude::*;
 
@@ -222,4 +222,20 @@ fn a_message_that_is_too_long_ends_with_a_whole_record() {
     let (bytes, summary) = reply.into_wire().unwrap();
     assert_eq!(bytes.len(), summary.end);
     assert!(Flags::of(&bytes).has(Flags::TC));
+}
+
+#[test]
+fn ttls_are_kept_within_bounds_and_the_opt_has_none() {
+    let asked = query("a", RecordType::A).edns(1232).build();
+    let data = || RData::A(A::new(192, 0, 2, 1));
+    let mut reply = asked.reply().answer(asked.name().clone(), 5, data());
+    reply = reply.authority(asked.name().clone(), 50, data());
+    reply = reply.additional(asked.name().clone(), 500, data());
+    reply.message_mut().unwrap().edns.get_or_insert_default();
+    reply.clamp_ttls(10, 100).unwrap();
+    let (bytes, summary) = reply.wire().unwrap();
+    assert_eq!(summary, &Summary::of(bytes).unwrap());
+    assert_eq!((summary.min_ttl, summary.opt_ttl), (Some(10), 0));
+    let ttls = [reply.answers(), reply.authorities(), reply.additionals()].map(|some| some[0].ttl);
+    assert_eq!(ttls, [10, 50, 100]);
 }

@@ -51,9 +51,10 @@ impl Inner {
         key: &SharedKey,
     ) -> Result<Reply> {
         let deadline = query.received() + PATIENCE;
-        if query.qtype_code() == types::HINFO && self.probes_pass {
+        let is_probe = query.qtype_code() == types::HINFO && self.probes_pass;
+        if is_probe || query.depth() > 1 {
             // What `loop` probes with: a probe that comes back must get through to it, not wait
-            // for itself.
+            // for itself. Nor may a lookup inside of a lookup: aliases can lead in circles.
             return self.lead(self.flights.alone(), query, next, key).await;
         }
         loop {

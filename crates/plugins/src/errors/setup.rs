@@ -115,22 +115,5 @@ fn parse_pattern(pattern: &str) -> Result<Regex, String> {
         let length = pattern.len();
         return Err(format!("regex pattern too long: {length} > {MAX_PATTERN_LEN}"));
     }
-    Regex::new(pattern).map_err(|error| {
-        let text = error.to_string();
-        let reason = text.lines().last().unwrap_or_default();
-        let reason = reason.strip_prefix("error: ").unwrap_or(reason);
-        format!("error parsing regexp: {}: `{pattern}`", in_gos_words(reason))
-    })
-}
-
-/// What Go's parser says about the mistakes that people make.
-fn in_gos_words(reason: &str) -> &str {
-    match reason {
-        "unclosed group" => "missing closing )",
-        "unopened group" => "unexpected )",
-        "unclosed character class" => "missing closing ]",
-        "repetition operator missing expression" => "missing argument to repetition operator",
-        "unrecognized escape sequence" => "invalid escape sequence",
-        other => other,
-    }
+    Regex::new(pattern).map_err(|error| go::regexp_error(&error.to_string(), pattern))
 }

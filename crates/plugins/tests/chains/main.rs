@@ -20,3 +20,4 @@ mod manuals;
 mod observers;
 mod refreshes;
 mod shapes;
+mod rewrites;

@@ -1,0 +1,64 @@
+#![doc = include_str!("README.md")]
+
+mod edns;
+mod matching;
+mod names;
+mod parse;
+mod question;
+mod response;
+mod revert;
+mod rule;
+mod rules;
+#[cfg(test)]
+mod scenes;
+mod setup;
+#[cfg(test)]
+mod tests;
+
+use dunlin_core::lookup::Lookup;
+use dunlin_core::{Next, Plugin, Query, Reply, Result, async_trait, gate};
+
+use self::revert::revert;
+use self::rules::Rules;
+pub use self::setup::ENTRY;
+
+/// Changes queries on their way down, and replies on their way up.
+#[derive(Debug)]
+struct Rewrite {
+    rules: Rules,
+    lookup: Lookup,
+}
+
+#[async_trait]
+impl Plugin for Rewrite {
+    fn name(&self) -> &'static str {
+        "rewrite"
+    }
+
+    async fn serve(&self, query: &mut Query, next: Next<'_>) -> Result<Reply> {
+        // Other opcodes, and IXFR, carry records that belong to their question.
+        if query.flags().opcode() != gate::QUERY || query.qtype_code() == IXFR {
+            return next.run(query).await;
+        }
+        let Some(fired) = self.rules.apply(query)? else { return next.run(query).await };
+        let result = match &fired.change {
+            None => next.run(query).await,
+            Some(change) => {
+                let mut changed = query.changed(change)?;
+                let result = next.run(&mut changed).await;
+                query.take_back(changed);
+                result
+            }
+        };
+        match result {
+            Ok(reply) => revert(query, &fired, reply, &self.lookup).await,
+            Err(error) => {
+                let rcode = fired.rcode(error.rcode());
+                Err(error.with_rcode(rcode))
+            }
+        }
+    }
+}
+
+/// Incremental zone transfer (RFC 1995).
+const IXFR: u16 = 251;

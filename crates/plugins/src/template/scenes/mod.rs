@@ -1,0 +1,5 @@
+//! The acceptance rows of the specification, by theme.
+
+mod answers;
+mod records;
+mod syntax;
