@@ -112,10 +112,11 @@ impl Ask {
     }
 }
 
-/// Whether `reply` is the response to `query`, which ends its question at `question_end`: ID, QR,
-/// opcode, and the one question with its class (security.md FW-20). Letter case is not compared.
+/// Whether `reply` is the response to `query`, which was sent with this `id` and ends its question at
+/// `question_end`: ID, QR, opcode, and the one question with its class (security.md FW-20). Letter
+/// case is not compared.
 #[must_use]
-pub(crate) fn is_response(query: &[u8], question_end: usize, reply: &[u8]) -> bool {
+pub(crate) fn is_response(id: u16, query: &[u8], question_end: usize, reply: &[u8]) -> bool {
     let (asked, flags) = (Flags::of(query), Flags::of(reply));
     let same_question = || {
         let (asked, got) =
@@ -125,7 +126,7 @@ pub(crate) fn is_response(query: &[u8], question_end: usize, reply: &[u8]) -> bo
             && wire::read_u32(query, question_end - 4) == wire::read_u32(reply, question_end - 4)
     };
     reply.len() >= HEADER_LEN
-        && wire::id(reply) == wire::id(query)
+        && wire::id(reply) == id
         && flags.has(Flags::QR)
         && flags.opcode() == asked.opcode()
         && wire::counts(reply)[0] == 1

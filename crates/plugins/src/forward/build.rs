@@ -148,6 +148,7 @@ pub(super) fn remotes(
             address,
             source: config.source.filter(|source| source.is_ipv4() == address.is_ipv4()),
             tls,
+            udp_pool: config.udp_pool,
             limits: dunlin_upstream::StreamLimits {
                 dial: config.settings.read_timeout,
                 ..config.limits

@@ -10,7 +10,7 @@ use crate::ask::{Ask, is_response};
 use crate::tests::{QNAME, answer, ask, good, reply};
 
 fn through(ask: &Ask, bytes: &[u8]) -> Option<Result<Response, Defect>> {
-    if !is_response(ask.as_bytes(), ask.question_end(), bytes) {
+    if !is_response(0, ask.as_bytes(), ask.question_end(), bytes) {
         return None;
     }
     Some(clean(ask, read(Buffer::copy_of(bytes), ask.question_end())?))

@@ -31,6 +31,7 @@ fn group_with(upstreams: &[&Upstream], read_timeout: Duration) -> Group<Remote> 
             address: upstream.address(),
             source: None,
             tls: None,
+            udp_pool: 0,
             limits: StreamLimits::default(),
             probe: Probe::default(),
         };

@@ -1,145 +1,141 @@
-//! One exchange over UDP: a socket of its own, connected, from a random port (security.md FW-01,
-//! FW-02), and patience with everything that is not the response (FW-20).
+//! One exchange over UDP: a connected socket, a random ID (security.md FW-01, FW-02), and patience
+//! with everything that is not the response (FW-20).
+
+mod bells;
+mod shelf;
+mod slots;
+mod sockets;
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 
 use dunlin_core::buffer::Buffer;
 use dunlin_core::hexdump::Hexdump;
 use dunlin_core::wire::{self, Flags, HEADER_LEN, write_u16};
 use rand::RngExt;
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
-use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
+use self::sockets::Lease;
+pub(crate) use self::sockets::Sockets;
 use crate::ask::{Ask, is_response};
 use crate::error::{Cause, ExchangeError};
 use crate::metrics::{Proto, UpstreamMetrics};
 use crate::response::{self, Response};
 
-/// Where the sockets come from. A pool of many sockets (`udp_pool`) would take its place here.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Sockets {
-    pub(crate) remote: SocketAddr,
-    /// The address to send from, if the operator chose one.
-    pub(crate) source: Option<IpAddr>,
-}
-
 /// Datagrams that are not the response before we stop listening (FW-21).
 const MAX_MISMATCHES: u32 = 16;
-/// Ports that may be taken before we give up.
-const MAX_PORT_DRAWS: u32 = 32;
 /// Larger than any response that we invite.
 const RECEIVE_SIZE: usize = 2048;
 
-impl Sockets {
-    /// A connected socket from a random port.
-    fn open(self) -> io::Result<UdpSocket> {
-        let mut draws = 0;
-        loop {
-            let port = rand::rng().random_range(1024..=u16::MAX);
-            let socket = match self.source {
-                None => dunlin_os::sockets::udp_client(port, self.remote),
-                Some(source) => udp_client_from(SocketAddr::new(source, port), self.remote),
-            };
-            draws += 1;
-            match socket {
-                Err(error)
-                    if error.kind() == io::ErrorKind::AddrInUse && draws < MAX_PORT_DRAWS => {}
-                socket => return UdpSocket::from_std(socket?),
-            }
-        }
-    }
-}
-
-/// `dunlin_os` has no socket with a chosen source address; path MTU options are left out here.
-fn udp_client_from(source: SocketAddr, server: SocketAddr) -> io::Result<std::net::UdpSocket> {
-    let kind = Type::DGRAM.nonblocking();
-    let socket = Socket::new(Domain::for_address(server), kind, Some(Protocol::UDP))?;
-    socket.bind(&SockAddr::from(source))?;
-    socket.connect(&SockAddr::from(server))?;
-    Ok(socket.into())
-}
-
 /// Sends the query once and waits for its response until `until`.
 pub(crate) async fn exchange(
-    sockets: Sockets,
+    sockets: &Sockets,
     ask: &Ask,
     until: Instant,
     metrics: &UpstreamMetrics,
 ) -> Result<Response, ExchangeError> {
     let remote = sockets.remote;
-    let dial = |error: &io::Error| ExchangeError::Dial {
+    let mut lease = sockets.lease().map_err(|error| ExchangeError::Dial {
         network: "udp",
         remote,
-        cause: Cause::of(error, "connect"),
-    };
-    metrics.opened_connection(Proto::Udp);
-    let socket = sockets.open().map_err(|error| dial(&error))?;
-    // Only failures tell it, and asking costs a system call.
-    let local = || socket.local_addr().unwrap_or_else(|_| (Ipv4Addr::UNSPECIFIED, 0).into());
-    let mut query = Buffer::copy_of(ask.as_bytes());
-    write_u16(&mut query, 0, rand::rng().random());
-    let listening = async {
-        socket.send(&query).await.map_err(|error| ExchangeError::Write {
-            network: "udp",
-            local: local(),
-            remote,
-            cause: Cause::of(&error, "write"),
-        })?;
-        receive(&socket, &query, ask, metrics).await.map_err(|error| match error {
-            Receive::Flooded => ExchangeError::Flooded { local: local(), remote },
-            Receive::Io(error) => ExchangeError::Read {
-                network: "udp",
-                local: local(),
-                remote,
-                cause: Cause::of(&error, "read"),
-            },
-        })
-    };
-    tokio::time::timeout_at(until, listening).await.unwrap_or_else(|_| {
-        let cause = Cause::Timeout;
-        Err(ExchangeError::Read { network: "udp", local: local(), remote, cause })
+        cause: Cause::of(&error, "connect"),
+    })?;
+    if lease.is_new {
+        metrics.opened_connection(Proto::Udp);
+    } else {
+        metrics.reused_connection(Proto::Udp);
+    }
+    let result = exchange_on(&mut lease, ask, until, metrics).await;
+    result.map_err(|failure| {
+        // Only failures tell it, and asking costs a system call.
+        let local = lease.local().unwrap_or_else(|_| (Ipv4Addr::UNSPECIFIED, 0).into());
+        let network = "udp";
+        let read = |cause| ExchangeError::Read { network, local, remote, cause };
+        match failure {
+            Failed::Write(error) => {
+                let cause = Cause::of(&error, "write");
+                ExchangeError::Write { network, local, remote, cause }
+            }
+            Failed::Read(error) => read(Cause::of(&error, "read")),
+            Failed::Silence => read(Cause::Timeout),
+            Failed::Flooded => ExchangeError::Flooded { local, remote },
+        }
     })
 }
 
-enum Receive {
+enum Failed {
+    Write(io::Error),
+    Read(io::Error),
+    Silence,
     Flooded,
-    Io(io::Error),
+}
+
+async fn exchange_on(
+    lease: &mut Lease<'_>,
+    ask: &Ask,
+    until: Instant,
+    metrics: &UpstreamMetrics,
+) -> Result<Response, Failed> {
+    let id = send(lease, ask).map_err(Failed::Write)?;
+    let listening = receive(lease, id, ask, metrics);
+    tokio::time::timeout_at(until, listening).await.unwrap_or(Err(Failed::Silence))
+}
+
+/// Sends the query with a random ID, which is returned.
+fn send(lease: &Lease<'_>, ask: &Ask) -> io::Result<u16> {
+    let id = rand::rng().random();
+    let mut query = Buffer::copy_of(ask.as_bytes());
+    write_u16(&mut query, 0, id);
+    lease.send(&query).map(|()| id)
 }
 
 async fn receive(
-    socket: &UdpSocket,
-    query: &[u8],
+    lease: &mut Lease<'_>,
+    id: u16,
     ask: &Ask,
     metrics: &UpstreamMetrics,
-) -> Result<Response, Receive> {
-    let mut bytes = Buffer::new();
-    for _ in 0..MAX_MISMATCHES {
-        bytes.clear();
-        bytes.reserve(RECEIVE_SIZE);
-        socket.recv_buf(&mut *bytes).await.map_err(Receive::Io)?;
-        if is_response(query, ask.question_end(), &bytes) {
+) -> Result<Response, Failed> {
+    for mismatches in 0..MAX_MISMATCHES {
+        let mut bytes = next_datagram(lease).await.map_err(Failed::Read)?;
+        if is_response(id, ask.as_bytes(), ask.question_end(), &bytes) {
             let fits = bytes.len() <= ask.max_udp_size();
-            let datagram = std::mem::take(&mut bytes);
-            let response = if fits { response::read } else { response::cut };
-            if let Some(response) = response(datagram, ask.question_end()) {
+            let read = if fits { response::read } else { response::cut };
+            if let Some(response) = read(std::mem::take(&mut bytes), ask.question_end()) {
+                if mismatches == 0 {
+                    lease.reusable();
+                }
                 return Ok(response);
             }
         }
         metrics.ignored_reply();
-        let name = wire::Presentation(ask.name());
-        tracing::debug!(
-            target: "plugin/forward",
-            "Wrong reply for id: {}, {name} {}\n{}", wire::id(query), ask.qtype(), Hexdump(&bytes)
-        );
+        tell_of_mismatch(id, ask, &bytes);
     }
-    Err(Receive::Flooded)
+    Err(Failed::Flooded)
+}
+
+async fn next_datagram(lease: &mut Lease<'_>) -> io::Result<Buffer> {
+    loop {
+        lease.news().await;
+        // Taken only now: those who wait hold no memory for what they wait for.
+        let mut bytes = Buffer::new();
+        bytes.reserve(RECEIVE_SIZE);
+        if lease.receive(&mut bytes)? {
+            return Ok(bytes);
+        }
+    }
+}
+
+fn tell_of_mismatch(id: u16, ask: &Ask, bytes: &[u8]) {
+    let name = wire::Presentation(ask.name());
+    tracing::debug!(
+        target: "plugin/forward",
+        "Wrong reply for id: {id}, {name} {}\n{}", ask.qtype(), Hexdump(bytes)
+    );
 }
 
 /// Sends the query once; any response with its ID proves that the upstream lives.
 pub(crate) async fn probe(
-    sockets: Sockets,
+    sockets: &Sockets,
     ask: &Ask,
     until: Instant,
 ) -> Result<(), ExchangeError> {
@@ -149,17 +145,12 @@ pub(crate) async fn probe(
         remote,
         cause: Cause::of(error, "read"),
     };
-    let socket = sockets.open().map_err(|error| failed(&error))?;
-    let mut query = Buffer::copy_of(ask.as_bytes());
-    write_u16(&mut query, 0, rand::rng().random());
+    let mut lease = sockets.lease_new().map_err(|error| failed(&error))?;
     let listening = async {
-        socket.send(&query).await?;
-        let mut bytes = Buffer::new();
+        let id = send(&lease, ask)?;
         loop {
-            bytes.clear();
-            bytes.reserve(RECEIVE_SIZE);
-            socket.recv_buf(&mut *bytes).await?;
-            let same_id = bytes.len() >= HEADER_LEN && wire::id(&bytes) == wire::id(&query);
+            let bytes = next_datagram(&mut lease).await?;
+            let same_id = bytes.len() >= HEADER_LEN && wire::id(&bytes) == id;
             if same_id && Flags::of(&bytes).has(Flags::QR) {
                 return Ok(());
             }
