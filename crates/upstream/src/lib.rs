@@ -9,7 +9,7 @@
 //! | what goes out, and which response belongs to it | [`ask`] |
 //! | is the response fit to be passed on | [`response`] |
 //! | whom to ask, when to ask somebody else | [`group`], `policy`, `hedge`, [`health`] |
-//! | sockets and connections | [`remote`], `udp`, [`stream`], [`tls`] |
+//! | sockets and connections | [`remote`], `udp`, [`stream`], [`tls`], [`descriptors`] |
 //!
 //! | RFC | section | done |
 //! |---|---|---|
@@ -29,6 +29,7 @@
 
 pub mod address;
 pub mod ask;
+pub mod descriptors;
 pub mod error;
 pub mod group;
 pub mod health;

@@ -1,6 +1,7 @@
 //! Stand-ins for upstreams, for the tests of this crate: responses from bytes, scripts for tries.
 
 mod evil;
+mod pool;
 mod randomness;
 
 use std::sync::Arc;
