@@ -8,7 +8,7 @@
 //! |---|---|
 //! | what goes out, and which response belongs to it | [`ask`] |
 //! | is the response fit to be passed on | [`response`] |
-//! | whom to ask, when to ask somebody else | [`group`], `policy`, `hedge`, [`health`] |
+//! | whom to ask, when to ask somebody else | [`group`], `policy`, `hedge`, `patience`, [`health`] |
 //! | sockets and connections | [`remote`], `udp`, [`stream`], [`tls`], [`descriptors`] |
 //!
 //! | RFC | section | done |
@@ -35,6 +35,7 @@ pub mod group;
 pub mod health;
 mod hedge;
 pub mod metrics;
+mod patience;
 pub mod policy;
 pub mod rcode;
 pub mod remote;

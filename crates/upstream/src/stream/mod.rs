@@ -27,6 +27,7 @@ use self::pool::{Lease, Pool};
 use crate::ask::Ask;
 use crate::error::{Cause, ExchangeError};
 use crate::metrics::{Proto, UpstreamMetrics};
+use crate::patience::within;
 use crate::response::{self, Response};
 use crate::tls::TlsClient;
 
@@ -81,7 +82,7 @@ impl Streams {
         Self { pool: Pool::new(endpoint.limits), endpoint: Arc::new(endpoint) }
     }
 
-    /// Sends the query on a connection and waits for its response until `until`. With `fresh` the
+    /// Sends the query on a connection and waits for its response until `until`, see [`within`]. With `fresh` the
     /// connection is one that nobody has been answered on.
     pub(crate) async fn exchange(
         &self,
@@ -121,7 +122,7 @@ impl Streams {
         if connection.order(order).is_err() {
             return Err(connection.hung_up(remote));
         }
-        match tokio::time::timeout_at(until, response).await {
+        match within(until, response).await {
             Ok(Ok(bytes)) => response::read(bytes?, ask.question_end()).ok_or_else(|| {
                 lease.retire();
                 ExchangeError::WrongReply { remote }

@@ -1,6 +1,7 @@
 //! Connections: matching, order, limits and ends, on pipes in memory and on loopback.
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::time::Duration;
 
 use dunlin_core::metrics::Metrics;
@@ -272,8 +273,11 @@ async fn a_connection_on_which_nothing_comes_is_not_used_again() {
     let rig = Rig::to(&upstream, StreamLimits::default());
     assert!(rig.ask("a.test").await.is_ok());
     let until = Instant::now() + Duration::from_millis(50);
-    let error = rig.streams.exchange(&ask("silent.test"), false, until, &rig.metrics).await;
-    assert!(error.unwrap_err().is_timeout());
+    let silent = ask("silent.test");
+    let mut exchange = pin!(rig.streams.exchange(&silent, false, until, &rig.metrics));
+    let look = tokio::time::timeout(Duration::from_millis(5), &mut exchange).await;
+    assert!(look.is_err(), "it is silent");
+    assert!(exchange.await.unwrap_err().is_timeout());
     assert!(rig.ask("a.test").await.is_ok());
     assert_eq!(upstream.connections(), 2);
 }

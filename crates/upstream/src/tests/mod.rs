@@ -18,6 +18,7 @@ use crate::ask::Ask;
 use crate::error::{Cause, ExchangeError};
 use crate::group::{Exchange, Group, Settings, Upstream, Via};
 use crate::metrics::ProxyMetrics;
+use crate::patience::within;
 use crate::response::{self, Response};
 
 /// A query of type A for `name`, without EDNS.
@@ -153,7 +154,7 @@ impl Exchange for Scripted {
         };
         let bytes = match play {
             Play::Silence => {
-                pass_until(until).await;
+                let _elapsed = within(until, std::future::pending::<()>()).await;
                 return Err(read_error(Cause::Timeout));
             }
             Play::Good(delay) => {

@@ -20,6 +20,7 @@ pub(crate) use self::sockets::Sockets;
 use crate::ask::{Ask, is_response};
 use crate::error::{Cause, ExchangeError};
 use crate::metrics::{Proto, UpstreamMetrics};
+use crate::patience::within;
 use crate::response::{self, Response};
 
 /// Datagrams that are not the response before we stop listening (FW-21).
@@ -27,7 +28,7 @@ const MAX_MISMATCHES: u32 = 16;
 /// Larger than any response that we invite.
 const RECEIVE_SIZE: usize = 2048;
 
-/// Sends the query once and waits for its response until `until`.
+/// Sends the query once and waits for its response until `until`; see [`within`].
 pub(crate) async fn exchange(
     sockets: &Sockets,
     ask: &Ask,
@@ -78,7 +79,7 @@ async fn exchange_on(
 ) -> Result<Response, Failed> {
     let id = send(lease, ask).map_err(Failed::Write)?;
     let listening = receive(lease, id, ask, metrics);
-    tokio::time::timeout_at(until, listening).await.unwrap_or(Err(Failed::Silence))
+    within(until, listening).await.unwrap_or(Err(Failed::Silence))
 }
 
 /// Sends the query with a random ID, which is returned.
