@@ -17,7 +17,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use dunlin_core::buffer::Buffer;
 use rustls::pki_types::ServerName;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -117,7 +116,7 @@ impl Streams {
         let connection = &lease.connection;
         let received = connection.state.received.load(Relaxed);
         let (reply, response) = oneshot::channel();
-        let query = Buffer::copy_of(ask.as_bytes());
+        let query = ask.as_bytes().into();
         let order = Order { query, question_end: ask.question_end(), reply };
         if connection.order(order).is_err() {
             return Err(connection.hung_up(remote));

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::pin::pin;
 use std::time::Duration;
 
+use dunlin_core::buffer::Buffer;
 use dunlin_core::metrics::Metrics;
 use dunlin_testkit::upstream::{Action, Asked, Reply, Upstream};
 use dunlin_testkit::wait;
@@ -23,7 +24,7 @@ fn order(name: &str) -> (Order, Waiting) {
     let ask = ask(name);
     let (reply, response) = oneshot::channel();
     let question_end = ask.question_end();
-    (Order { query: Buffer::copy_of(ask.as_bytes()), question_end, reply }, response)
+    (Order { query: ask.as_bytes().into(), question_end, reply }, response)
 }
 
 fn book(limits: StreamLimits) -> Book {
@@ -49,7 +50,7 @@ async fn read_query(peer: &mut DuplexStream) -> Vec<u8> {
 
 /// A good response to a query.
 fn response_to(query: &[u8]) -> Vec<u8> {
-    good(&Ask::new(Buffer::copy_of(query)).unwrap())
+    good(&Ask::new(query).unwrap())
 }
 
 async fn write_message(peer: &mut DuplexStream, message: &[u8]) {

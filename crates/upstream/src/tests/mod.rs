@@ -31,7 +31,7 @@ pub(crate) fn ask_with_opt(name: &str) -> Ask {
     let mut message = Buffer::copy_of(ask(name).as_bytes());
     write_u16(&mut message, 10, 1);
     message.extend_from_slice(&[0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0, 0, 0]);
-    Ask::new(message).unwrap()
+    Ask::new(&message).unwrap()
 }
 
 /// Lets the paused clock go on for this time; whoever has a timer in between gets his turn.
