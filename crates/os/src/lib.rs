@@ -15,3 +15,4 @@ pub mod interfaces;
 pub mod limits;
 pub mod process;
 pub mod sockets;
+pub mod watch;

@@ -59,6 +59,29 @@ unsafe extern "C" fn release_object(
 /// The smallest page there is: the kernel rounds the length up by itself.
 const PAGE: u64 = 4096;
 
+/// Lets this process have `wanted` descriptors open, if it may: raises the soft limit (`ulimit -Sn`)
+/// as far as the hard one allows, and never lowers it. Returns the limit that holds now.
+///
+/// # Errors
+///
+/// What the kernel says to `getrlimit` or `setrlimit`.
+pub fn allow_open_files(wanted: u64) -> io::Result<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the kernel writes one `rlimit`, which is ours.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if limit.rlim_cur >= wanted {
+        return Ok(limit.rlim_cur);
+    }
+    limit.rlim_cur = wanted.min(limit.rlim_max);
+    // SAFETY: the kernel reads one `rlimit`, which is ours.
+    if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(limit.rlim_cur)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,5 +105,14 @@ mod tests {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
         let line = status.lines().find(|line| line.starts_with("THP_enabled"));
         assert!(line.is_none_or(|line| line.ends_with('0')), "{line:?}");
+    }
+
+    #[test]
+    fn the_limit_of_open_files_rises_as_far_as_it_may_and_never_falls() {
+        let now = allow_open_files(0).unwrap();
+        assert_eq!(allow_open_files(1).unwrap(), now);
+        let most = allow_open_files(u64::MAX).unwrap();
+        assert!(most >= now);
+        assert_eq!(allow_open_files(0).unwrap(), most);
     }
 }

@@ -10,7 +10,8 @@ use dunlin_core::wire::{
 /// A query with ID 0, ready for any number of exchanges; each of them gives it an ID of its own.
 #[derive(Debug)]
 pub struct Ask {
-    message: Buffer,
+    /// As large as it is: a query that waits for its response shall not hold a buffer for messages.
+    message: Box<[u8]>,
     /// QNAME, lower case.
     name: WireName,
     question_end: usize,
@@ -26,22 +27,22 @@ impl Ask {
     pub fn of(query: &Query) -> Option<Self> {
         let mut message = Buffer::new();
         query.append_for_upstream(&mut message);
-        Self::new(message)
+        Self::new(&message)
     }
 
     /// A query from a message with one uncompressed question. `None` if it is something else.
     #[must_use]
-    pub fn new(message: Buffer) -> Option<Self> {
+    pub fn new(message: &[u8]) -> Option<Self> {
         let mut name = WireName::new();
-        let question_end = expand(&message, HEADER_LEN, &mut name)?.checked_add(4)?;
-        if wire::counts(&message)[0] != 1 || question_end > message.len() {
+        let question_end = expand(message, HEADER_LEN, &mut name)?.checked_add(4)?;
+        if wire::counts(message)[0] != 1 || question_end > message.len() {
             return None;
         }
-        let opt = Records::new(&message)?.find(|record| record.kind == types::OPT);
+        let opt = Records::new(message)?.find(|record| record.kind == types::OPT);
         let size = opt.as_ref().map_or(MIN_UDP_SIZE, |opt| opt.class.max(MIN_UDP_SIZE));
         let opt_at = opt.filter(|opt| opt.rdata.end == message.len()).map(|opt| opt.start);
         let max_udp_size = usize::from(size);
-        Some(Self { message, name, question_end, opt_at, max_udp_size })
+        Some(Self { message: message.into(), name, question_end, opt_at, max_udp_size })
     }
 
     /// A query for `name`, in wire form, without EDNS: what probes send.
@@ -52,7 +53,7 @@ impl Ask {
         message.extend_from_slice(name);
         message.extend_from_slice(&qtype.to_be_bytes());
         message.extend_from_slice(&wire::CLASS_IN.to_be_bytes());
-        Self::new(message)
+        Self::new(&message)
     }
 
     /// The same query without its OPT record, for an upstream that knows no EDNS (RFC 6891 §7).
@@ -61,7 +62,7 @@ impl Ask {
         let mut message = Buffer::copy_of(self.message.get(..self.opt_at?)?);
         let additionals = wire::counts(&message)[3];
         write_u16(&mut message, 10, additionals.saturating_sub(1));
-        Self::new(message)
+        Self::new(&message)
     }
 
     /// The message, ID 0.
@@ -112,10 +113,11 @@ impl Ask {
     }
 }
 
-/// Whether `reply` is the response to `query`, which ends its question at `question_end`: ID, QR,
-/// opcode, and the one question with its class (security.md FW-20). Letter case is not compared.
+/// Whether `reply` is the response to `query`, which was sent with this `id` and ends its question at
+/// `question_end`: ID, QR, opcode, and the one question with its class (security.md FW-20). Letter
+/// case is not compared.
 #[must_use]
-pub(crate) fn is_response(query: &[u8], question_end: usize, reply: &[u8]) -> bool {
+pub(crate) fn is_response(id: u16, query: &[u8], question_end: usize, reply: &[u8]) -> bool {
     let (asked, flags) = (Flags::of(query), Flags::of(reply));
     let same_question = || {
         let (asked, got) =
@@ -125,7 +127,7 @@ pub(crate) fn is_response(query: &[u8], question_end: usize, reply: &[u8]) -> bo
             && wire::read_u32(query, question_end - 4) == wire::read_u32(reply, question_end - 4)
     };
     reply.len() >= HEADER_LEN
-        && wire::id(reply) == wire::id(query)
+        && wire::id(reply) == id
         && flags.has(Flags::QR)
         && flags.opcode() == asked.opcode()
         && wire::counts(reply)[0] == 1

@@ -8,8 +8,8 @@
 //! |---|---|
 //! | what goes out, and which response belongs to it | [`ask`] |
 //! | is the response fit to be passed on | [`response`] |
-//! | whom to ask, when to ask somebody else | [`group`], `policy`, `hedge`, [`health`] |
-//! | sockets and connections | [`remote`], `udp`, [`stream`], [`tls`] |
+//! | whom to ask, when to ask somebody else | [`group`], `policy`, `hedge`, `patience`, [`health`] |
+//! | sockets and connections | [`remote`], `udp`, [`stream`], [`tls`], [`descriptors`] |
 //!
 //! | RFC | section | done |
 //! |---|---|---|
@@ -29,11 +29,13 @@
 
 pub mod address;
 pub mod ask;
+pub mod descriptors;
 pub mod error;
 pub mod group;
 pub mod health;
 mod hedge;
 pub mod metrics;
+mod patience;
 pub mod policy;
 pub mod rcode;
 pub mod remote;

@@ -43,6 +43,8 @@ pub struct RemoteConfig {
     pub source: Option<IpAddr>,
     /// TLS, and the name that its certificate must hold.
     pub tls: Option<(TlsClient, ServerName<'static>)>,
+    /// Sockets for UDP, per worker, that queries draw one from; 0: each query opens its own.
+    pub udp_pool: usize,
     /// Its connections.
     pub limits: StreamLimits,
     /// Its probes.
@@ -66,9 +68,9 @@ impl Remote {
     /// An upstream; nothing is sent yet.
     #[must_use]
     pub fn new(config: RemoteConfig, metrics: Arc<UpstreamMetrics>) -> Self {
-        let RemoteConfig { address: remote, source, tls, limits, probe } = config;
+        let RemoteConfig { address: remote, source, tls, udp_pool, limits, probe } = config;
         Self {
-            sockets: Sockets { remote, source },
+            sockets: Sockets::new(remote, source, udp_pool),
             has_tls: tls.is_some(),
             streams: Streams::new(Endpoint { remote, source, tls, limits }),
             probe,
@@ -89,7 +91,7 @@ impl Exchange for Remote {
         until: Instant,
     ) -> Result<Response, ExchangeError> {
         match via {
-            Via::Udp => udp::exchange(self.sockets, ask, until, &self.metrics).await,
+            Via::Udp => udp::exchange(&self.sockets, ask, until, &self.metrics).await,
             Via::Stream => self.streams.exchange(ask, false, until, &self.metrics).await,
             Via::FreshStream => self.streams.exchange(ask, true, until, &self.metrics).await,
         }
@@ -101,6 +103,6 @@ impl Exchange for Remote {
         if self.has_tls || *over_tcp {
             return self.streams.exchange_once(&ask, PROBE_PATIENCE).await;
         }
-        udp::probe(self.sockets, &ask, Instant::now() + PROBE_PATIENCE).await
+        udp::probe(&self.sockets, &ask, Instant::now() + PROBE_PATIENCE).await
     }
 }

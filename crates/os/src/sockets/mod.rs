@@ -90,6 +90,25 @@ pub fn udp_client(source_port: u16, server: SocketAddr) -> io::Result<UdpSocket>
     Ok(socket.into())
 }
 
+/// Appends one datagram to `bytes`, as much of it as fits their spare capacity; says how much that
+/// was. Nothing is zeroed first.
+///
+/// # Errors
+///
+/// What the kernel says; `WouldBlock` when there is none.
+pub fn receive(socket: &UdpSocket, bytes: &mut Vec<u8>) -> io::Result<usize> {
+    let spare = bytes.spare_capacity_mut();
+    let descriptor = socket.as_raw_fd();
+    // SAFETY: the descriptor is open, we borrow its owner; the kernel writes at most `spare.len()`
+    // bytes to `spare`, which is ours.
+    let count = unsafe { libc::recv(descriptor, spare.as_mut_ptr().cast(), spare.len(), 0) };
+    let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
+    let length = bytes.len() + count;
+    // SAFETY: the kernel has written `count` bytes to the spare capacity, no more than it was told.
+    unsafe { bytes.set_len(length) };
+    Ok(count)
+}
+
 /// Turns Nagle's algorithm off: a reply is never held back for the next one. Connections accepted from
 /// [`tcp_listener`] have it off already.
 ///

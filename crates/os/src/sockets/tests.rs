@@ -7,8 +7,8 @@ use std::os::fd::AsRawFd;
 use socket2::SockRef;
 
 use super::{
-    RECEIVE_BUFFER, is_lack_of_ipv6, on_wildcard_or, set_nodelay, set_option, tcp_listener,
-    udp_client, udp_listener,
+    RECEIVE_BUFFER, is_lack_of_ipv6, on_wildcard_or, receive, set_nodelay, set_option,
+    tcp_listener, udp_client, udp_listener,
 };
 use crate::batch::Family;
 
@@ -122,6 +122,22 @@ fn a_client_ignores_path_mtu_news_and_never_fragments_ipv6() {
         option(&server, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER),
         libc::IPV6_PMTUDISC_OMIT
     );
+}
+
+#[test]
+fn a_datagram_is_appended_as_far_as_it_fits() {
+    let server = udp_listener(address("127.0.0.1:0")).unwrap();
+    let client = udp_client(0, server.local_addr().unwrap()).unwrap();
+    let mut bytes = Vec::with_capacity(8);
+    bytes.push(b'>');
+    assert_eq!(receive(&server, &mut bytes).unwrap_err().kind(), ErrorKind::WouldBlock);
+    for (sent, count, received) in
+        [(&b"abc"[..], 3, &b">abc"[..]), (b"", 0, b">abc"), (b"defghi", 4, b">abcdefg")]
+    {
+        client.send(sent).unwrap();
+        assert_eq!(receive(&server, &mut bytes).unwrap(), count);
+        assert_eq!(bytes, received);
+    }
 }
 
 fn option(socket: &impl AsRawFd, level: libc::c_int, name: libc::c_int) -> libc::c_int {

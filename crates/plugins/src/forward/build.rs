@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use dunlin_core::metrics::{Counter, Metrics};
 use dunlin_upstream::address::{self, nameservers, resolve};
+use dunlin_upstream::descriptors::reserve_for_pools;
 use dunlin_upstream::metrics::ProxyMetrics;
 use dunlin_upstream::tls::{TlsClient, TlsFiles, server_name};
 use dunlin_upstream::{Group, Remote, RemoteConfig, Scheme, Server, Target, TargetError, Upstream};
@@ -148,6 +149,7 @@ pub(super) fn remotes(
             address,
             source: config.source.filter(|source| source.is_ipv4() == address.is_ipv4()),
             tls,
+            udp_pool: config.udp_pool,
             limits: dunlin_upstream::StreamLimits {
                 dial: config.settings.read_timeout,
                 ..config.limits
@@ -155,6 +157,8 @@ pub(super) fn remotes(
             probe: config.probe.clone(),
         });
     }
+    let asked_over_udp = remotes.iter().filter(|remote| remote.tls.is_none()).count();
+    reserve_for_pools(config.udp_pool, asked_over_udp)?;
     Ok(remotes)
 }
 

@@ -1,5 +1,6 @@
 //! The acceptance rows of `forward` (`F…`), against scripted upstreams on loopback.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -81,6 +82,20 @@ async fn f01_a_query_over_udp_goes_over_udp_and_its_reply_is_passed_on() {
     assert_eq!(metric(&block, "coredns_proxy_request_duration_seconds_count", &labels), 1.0);
     let labels = [("proto", "udp")];
     assert_eq!(metric(&block, "coredns_proxy_conn_cache_misses_total", &labels), 1.0);
+}
+
+#[tokio::test]
+async fn a_pool_of_sockets_is_drawn_from() {
+    let upstream = upstream();
+    let mut block = block(&format!("forward . {upstream} {{\nudp_pool 1024\n}}"));
+    let labels = [("proto", "udp")];
+    // The hundredth draw has found a socket that is there already for all that is likely.
+    for _ in 0..300 {
+        assert_eq!(address(ask(&mut block).await), "192.0.2.1");
+    }
+    assert!(metric(&block, "coredns_proxy_conn_cache_hits_total", &labels) > 0.0);
+    let ports: HashSet<u16> = upstream.asked().iter().map(|asked| asked.client.port()).collect();
+    assert!(ports.len() > 200, "{} ports", ports.len());
 }
 
 #[tokio::test]

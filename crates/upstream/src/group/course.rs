@@ -29,17 +29,21 @@ pub(super) async fn run<E: Exchange>(group: &Group<E>, ask: &Ask, via: Via, name
         let upstream = group.upstreams.get(index)?;
         Some(attempt(upstream, index, ask, via, &sends, patience))
     };
+    let mut now = course.started;
     loop {
         if race.is_empty() {
-            let Some((index, at)) = course.next(&sends) else { return course.end() };
-            if at > Instant::now() {
+            let Some((index, at)) = course.next(&sends, now) else { return course.end() };
+            if at > now {
                 tokio::time::sleep_until(at).await;
+                now = Instant::now();
             }
-            course.launched(index);
+            course.launched(index, now);
             let Some(tried) = start(index, via) else { return course.end() };
             race.add(index, tried);
         }
         let alarm = course.alarm(&race, &sends);
+        // An exchange is promised that somebody looks at it before its time is over.
+        let look = alarm.min(now + read_timeout / 2);
         // The race keeps its state when the alarm comes first.
         tokio::select! {
             biased;
@@ -47,12 +51,17 @@ pub(super) async fn run<E: Exchange>(group: &Group<E>, ask: &Ask, via: Via, name
                 if let Some(outcome) = course.judge(index, result) {
                     return outcome;
                 }
+                now = Instant::now();
             }
-            () = tokio::time::sleep_until(alarm) => {
-                if Instant::now() >= course.deadline {
+            () = tokio::time::sleep_until(look) => {
+                now = Instant::now();
+                if now >= course.deadline {
                     return course.end();
                 }
-                let Some((index, via)) = course.hedge(&race, via) else { continue };
+                if now < alarm {
+                    continue;
+                }
+                let Some((index, via)) = course.hedge(&race, via, now) else { continue };
                 let Some(tried) = start(index, via) else { continue };
                 race.add(index, tried);
             }
@@ -64,6 +73,7 @@ struct Course<'a, E> {
     group: &'a Group<E>,
     ask: &'a Ask,
     name: u64,
+    started: Instant,
     deadline: Instant,
     /// Indices of upstreams in the order to try them, round and round.
     order: Vec<usize>,
@@ -102,6 +112,7 @@ impl<'a, E: Exchange> Course<'a, E> {
             group,
             ask,
             name,
+            started: now,
             deadline: now + group.settings.budget,
             order,
             cursor: 0,
@@ -117,8 +128,7 @@ impl<'a, E: Exchange> Course<'a, E> {
     }
 
     /// Whom to try next, and when; `None` when it is time to give up.
-    fn next(&mut self, sends: &Sends) -> Option<(usize, Instant)> {
-        let now = Instant::now();
+    fn next(&mut self, sends: &Sends, now: Instant) -> Option<(usize, Instant)> {
         let over = self.attempts_left == 0 || now >= self.deadline || sends.are_spent();
         if over || self.desperate {
             return None;
@@ -154,9 +164,9 @@ impl<'a, E: Exchange> Course<'a, E> {
         rand::seq::IndexedRandom::choose(self.order.as_slice(), &mut rand::rng()).copied()
     }
 
-    fn launched(&mut self, index: usize) {
+    fn launched(&mut self, index: usize, now: Instant) {
         self.attempts_left = self.attempts_left.saturating_sub(1);
-        self.latest = Some((index, Instant::now()));
+        self.latest = Some((index, now));
         let place = self.order.iter().position(|one| *one == index);
         self.cursor = place.map_or(0, |place| (place + 1) % self.order.len());
     }
@@ -180,6 +190,7 @@ impl<'a, E: Exchange> Course<'a, E> {
         &mut self,
         race: &Race<'_, Result<Response, ExchangeError>>,
         via: Via,
+        now: Instant,
     ) -> Option<(usize, Via)> {
         let (silent, _) = self.latest?;
         self.note_silence(silent);
@@ -190,7 +201,7 @@ impl<'a, E: Exchange> Course<'a, E> {
         let upstream = self.upstream(silent)?;
         upstream.metrics.hedged();
         if let Some(other) = self.candidate(|index| !race.contains(index)) {
-            self.launched(other);
+            self.launched(other, now);
             return Some((other, via));
         }
         // Nobody else is there: the same one from another port, or on another connection, once.

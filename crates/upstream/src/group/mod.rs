@@ -35,7 +35,8 @@ pub trait Exchange: Send + Sync + 'static {
     /// Whether UDP is out of the question.
     fn needs_stream(&self) -> bool;
 
-    /// Sends the query once and returns its response, by `until` at the latest.
+    /// Sends the query once and returns its response, by `until` at the latest. The future may count
+    /// on being polled again before `until`, so that it needs a timer only then.
     fn exchange(
         &self,
         ask: &Ask,

@@ -62,9 +62,16 @@ fn is_plain(ask: &Ask, response: &Response) -> bool {
             matches!(record.kind, types::CNAME | types::DNAME) && record.kind != ask.qtype();
         !alias
             && is_class(ask, record.class)
-            && expand(&response.bytes, record.start, &mut owner).is_some()
-            && owner.as_bytes() == ask.name()
+            && (points_to_question(&response.bytes, record.start)
+                || expand(&response.bytes, record.start, &mut owner).is_some()
+                    && owner.as_bytes() == ask.name())
     })
+}
+
+/// Whether the name there is a pointer to the question, which is that of the query: what nearly all
+/// servers write.
+fn points_to_question(bytes: &[u8], at: usize) -> bool {
+    bytes.get(at..at + 2) == Some(&[0xc0, 12])
 }
 
 fn is_class(ask: &Ask, class: u16) -> bool {

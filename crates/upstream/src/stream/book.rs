@@ -121,8 +121,9 @@ impl Book {
         if message.len() < HEADER_LEN {
             return Err(WrongReply);
         }
-        let order = self.waiting.remove(&wire::id(message)).ok_or(WrongReply)?;
-        if !is_response(&order.query, order.question_end, message) {
+        let id = wire::id(message);
+        let order = self.waiting.remove(&id).ok_or(WrongReply)?;
+        if !is_response(id, &order.query, order.question_end, message) {
             let error = ExchangeError::WrongReply { remote: self.remote };
             let _gone = order.reply.send(Err(error));
             return Err(WrongReply);

@@ -57,7 +57,7 @@ impl State {
 #[derive(Debug)]
 pub(crate) struct Order {
     /// The message; its ID is chosen by the task.
-    pub(crate) query: Buffer,
+    pub(crate) query: Box<[u8]>,
     /// Where its question ends.
     pub(crate) question_end: usize,
     /// Where the response goes.

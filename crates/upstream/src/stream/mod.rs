@@ -17,7 +17,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use dunlin_core::buffer::Buffer;
 use rustls::pki_types::ServerName;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -27,6 +26,7 @@ use self::pool::{Lease, Pool};
 use crate::ask::Ask;
 use crate::error::{Cause, ExchangeError};
 use crate::metrics::{Proto, UpstreamMetrics};
+use crate::patience::within;
 use crate::response::{self, Response};
 use crate::tls::TlsClient;
 
@@ -81,7 +81,7 @@ impl Streams {
         Self { pool: Pool::new(endpoint.limits), endpoint: Arc::new(endpoint) }
     }
 
-    /// Sends the query on a connection and waits for its response until `until`. With `fresh` the
+    /// Sends the query on a connection and waits for its response until `until`, see [`within`]. With `fresh` the
     /// connection is one that nobody has been answered on.
     pub(crate) async fn exchange(
         &self,
@@ -116,12 +116,12 @@ impl Streams {
         let connection = &lease.connection;
         let received = connection.state.received.load(Relaxed);
         let (reply, response) = oneshot::channel();
-        let query = Buffer::copy_of(ask.as_bytes());
+        let query = ask.as_bytes().into();
         let order = Order { query, question_end: ask.question_end(), reply };
         if connection.order(order).is_err() {
             return Err(connection.hung_up(remote));
         }
-        match tokio::time::timeout_at(until, response).await {
+        match within(until, response).await {
             Ok(Ok(bytes)) => response::read(bytes?, ask.question_end()).ok_or_else(|| {
                 lease.retire();
                 ExchangeError::WrongReply { remote }

@@ -1,8 +1,10 @@
 //! Connections: matching, order, limits and ends, on pipes in memory and on loopback.
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::time::Duration;
 
+use dunlin_core::buffer::Buffer;
 use dunlin_core::metrics::Metrics;
 use dunlin_testkit::upstream::{Action, Asked, Reply, Upstream};
 use dunlin_testkit::wait;
@@ -22,7 +24,7 @@ fn order(name: &str) -> (Order, Waiting) {
     let ask = ask(name);
     let (reply, response) = oneshot::channel();
     let question_end = ask.question_end();
-    (Order { query: Buffer::copy_of(ask.as_bytes()), question_end, reply }, response)
+    (Order { query: ask.as_bytes().into(), question_end, reply }, response)
 }
 
 fn book(limits: StreamLimits) -> Book {
@@ -48,7 +50,7 @@ async fn read_query(peer: &mut DuplexStream) -> Vec<u8> {
 
 /// A good response to a query.
 fn response_to(query: &[u8]) -> Vec<u8> {
-    good(&Ask::new(Buffer::copy_of(query)).unwrap())
+    good(&Ask::new(query).unwrap())
 }
 
 async fn write_message(peer: &mut DuplexStream, message: &[u8]) {
@@ -272,8 +274,11 @@ async fn a_connection_on_which_nothing_comes_is_not_used_again() {
     let rig = Rig::to(&upstream, StreamLimits::default());
     assert!(rig.ask("a.test").await.is_ok());
     let until = Instant::now() + Duration::from_millis(50);
-    let error = rig.streams.exchange(&ask("silent.test"), false, until, &rig.metrics).await;
-    assert!(error.unwrap_err().is_timeout());
+    let silent = ask("silent.test");
+    let mut exchange = pin!(rig.streams.exchange(&silent, false, until, &rig.metrics));
+    let look = tokio::time::timeout(Duration::from_millis(5), &mut exchange).await;
+    assert!(look.is_err(), "it is silent");
+    assert!(exchange.await.unwrap_err().is_timeout());
     assert!(rig.ask("a.test").await.is_ok());
     assert_eq!(upstream.connections(), 2);
 }

@@ -14,15 +14,20 @@ use crate::{Policy, Probe, Remote, RemoteConfig, StreamLimits, group};
 
 /// A group of real upstreams with more time for a try than an answer ever needs.
 pub(super) fn real_group(upstreams: &[&Upstream]) -> Group<Remote> {
-    group_with(upstreams, Duration::from_secs(5))
+    group_with(upstreams, Duration::from_secs(5), 0)
 }
 
 /// The same with little time, for what is never answered.
 pub(super) fn impatient_group(upstreams: &[&Upstream]) -> Group<Remote> {
-    group_with(upstreams, Duration::from_millis(100))
+    group_with(upstreams, Duration::from_millis(100), 0)
 }
 
-fn group_with(upstreams: &[&Upstream], read_timeout: Duration) -> Group<Remote> {
+/// A group whose upstreams have pools of this many sockets.
+pub(super) fn group_with(
+    upstreams: &[&Upstream],
+    read_timeout: Duration,
+    udp_pool: usize,
+) -> Group<Remote> {
     let metrics = Metrics::new(0);
     let families = ProxyMetrics::of(&metrics);
     let made = upstreams.iter().map(|upstream| {
@@ -31,6 +36,7 @@ fn group_with(upstreams: &[&Upstream], read_timeout: Duration) -> Group<Remote> 
             address: upstream.address(),
             source: None,
             tls: None,
+            udp_pool,
             limits: StreamLimits::default(),
             probe: Probe::default(),
         };

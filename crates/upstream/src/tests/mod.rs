@@ -1,6 +1,7 @@
 //! Stand-ins for upstreams, for the tests of this crate: responses from bytes, scripts for tries.
 
 mod evil;
+mod pool;
 mod randomness;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::ask::Ask;
 use crate::error::{Cause, ExchangeError};
 use crate::group::{Exchange, Group, Settings, Upstream, Via};
 use crate::metrics::ProxyMetrics;
+use crate::patience::within;
 use crate::response::{self, Response};
 
 /// A query of type A for `name`, without EDNS.
@@ -29,7 +31,7 @@ pub(crate) fn ask_with_opt(name: &str) -> Ask {
     let mut message = Buffer::copy_of(ask(name).as_bytes());
     write_u16(&mut message, 10, 1);
     message.extend_from_slice(&[0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0, 0, 0]);
-    Ask::new(message).unwrap()
+    Ask::new(&message).unwrap()
 }
 
 /// Lets the paused clock go on for this time; whoever has a timer in between gets his turn.
@@ -152,7 +154,7 @@ impl Exchange for Scripted {
         };
         let bytes = match play {
             Play::Silence => {
-                pass_until(until).await;
+                let _elapsed = within(until, std::future::pending::<()>()).await;
                 return Err(read_error(Cause::Timeout));
             }
             Play::Good(delay) => {

@@ -4,6 +4,7 @@
 mod tests;
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail, ensure};
@@ -32,11 +33,16 @@ pub(super) struct Config {
     pub(super) tls: Option<TlsFiles>,
     pub(super) tls_name: Option<String>,
     pub(super) source: Option<IpAddr>,
+    /// Sockets per upstream and worker that queries over UDP draw one from; 0: no pool.
+    pub(super) udp_pool: usize,
     pub(super) resolvers: Vec<SocketAddr>,
 }
 
 /// TO arguments of one `forward`.
 const MAX_TARGETS: usize = 15;
+
+/// Sockets in a pool (security.md FW-02).
+const UDP_POOL: RangeInclusive<usize> = 1024..=16_384;
 
 /// Reads all occurrences, in file order.
 pub(super) fn parse(directive: &mut Directive<'_>) -> anyhow::Result<Vec<Config>> {
@@ -66,6 +72,7 @@ fn parse_one(directive: &mut Directive<'_>) -> anyhow::Result<Config> {
         tls: None,
         tls_name: None,
         source: None,
+        udp_pool: 0,
         resolvers: Vec::new(),
     };
     while directive.next_block() {
@@ -114,6 +121,7 @@ fn parse_property(directive: &mut Directive<'_>, config: &mut Config) -> anyhow:
         "policy" => settings.policy = parse_policy(directive)?,
         "max_concurrent" => settings.max_concurrent = parse_count(directive, "max_concurrent")?,
         "max_idle_conns" => config.limits.max_idle = parse_count(directive, "max_idle_conns")?,
+        "udp_pool" => config.udp_pool = parse_udp_pool(directive)?,
         "next" => config.handover.rcodes.extend(parse_rcodes(directive)?),
         "failover" => settings.failover.extend(parse_failover(directive)?),
         "expire" => config.limits.expire = parse_time(directive, "expire")?,
@@ -237,6 +245,18 @@ fn parse_time(directive: &mut Directive<'_>, property: &str) -> anyhow::Result<D
 fn parse_count(directive: &mut Directive<'_>, property: &str) -> anyhow::Result<usize> {
     let number = atoi(argument(directive)?).map_err(own)?;
     usize::try_from(number).map_err(|_| anyhow!("{property} can't be negative: {number}"))
+}
+
+/// Fewer sockets make a port that is worth guessing; more than ports make no sense.
+fn parse_udp_pool(directive: &mut Directive<'_>) -> anyhow::Result<usize> {
+    let count = parse_count(directive, "udp_pool")?;
+    ensure!(
+        UDP_POOL.contains(&count),
+        "udp_pool must be between {} and {}: {count}",
+        UDP_POOL.start(),
+        UDP_POOL.end()
+    );
+    Ok(count)
 }
 
 fn argument<'a>(directive: &mut Directive<'a>) -> anyhow::Result<&'a str> {

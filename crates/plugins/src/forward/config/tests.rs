@@ -40,6 +40,9 @@ const REFUSED_PROPERTIES: &[(&str, &str)] = &[
     ("max_age 5s", "max_age (5s) must not be less than expire (10s)"),
     ("max_concurrent -4", "max_concurrent can't be negative: -4"),
     ("max_idle_conns -1", "max_idle_conns can't be negative: -1"),
+    ("udp_pool 1023", "udp_pool must be between 1024 and 16384: 1023"),
+    ("udp_pool 16385", "udp_pool must be between 1024 and 16384: 16385"),
+    ("udp_pool -1", "udp_pool can't be negative: -1"),
     ("read_timeout 0s", "read_timeout must be positive: 0s"),
     ("next FOO", "FOO is not a valid rcode"), // F49
     ("failover NOERROR", "NoError cannot be used in failover"),
@@ -55,8 +58,15 @@ const REFUSED_PROPERTIES: &[(&str, &str)] = &[
 ];
 
 /// Properties with too few arguments, or too many.
-const MISCOUNTED: &[&str] =
-    &["except", "max_fails", "health_check 5s domain", "force_tcp x", "next", "tls a b c d"];
+const MISCOUNTED: &[&str] = &[
+    "except",
+    "max_fails",
+    "health_check 5s domain",
+    "force_tcp x",
+    "next",
+    "tls a b c d",
+    "udp_pool",
+];
 
 fn refusal(text: &str) -> String {
     testing::setup(&ENTRY, text).map(|_| ()).unwrap_err().to_string()
@@ -105,6 +115,7 @@ async fn corefiles_that_are_accepted() {
         "forward . 127.0.0.1 {\nhealth_check 5s\nmax_fails 0\nmax_concurrent 0\n}",
         "forward . 127.0.0.1 {\nexcept a b\nexcept c\nprefer_udp\nforce_tcp\n}",
         "forward . 127.0.0.1 {\nresolver 192.0.2.1 192.0.2.1:5353\nsource_address 127.0.0.1\n}",
+        "forward . 127.0.0.1 {\nudp_pool 1024\n}",
         "forward . 127.0.0.1 {\ndoh_method get\nfailfast_all_unhealthy_upstreams\n}",
         "forward . 127.0.0.1 {\npolicy sequential\npolicy round_robin\nmax_connect_attempts 0\n}",
         "forward example.org 127.0.0.1\nforward . 127.0.0.2",
