@@ -10,6 +10,7 @@ pub mod errors;
 pub mod forward;
 pub mod health;
 pub mod import;
+pub mod loadbalance;
 pub mod log;
 pub mod r#loop;
 pub mod metadata;
@@ -36,6 +37,7 @@ pub fn registry() -> Registry {
         prometheus::ENTRY,
         errors::ENTRY,
         log::ENTRY,
+        loadbalance::ENTRY,
         cache::ENTRY,
         r#loop::ENTRY,
         forward::ENTRY,
