@@ -108,3 +108,39 @@ impl ExtendedError {
         out.extend(text.iter().map(|octet| if octet.is_ascii_graphic() { *octet } else { b' ' }));
     }
 }
+
+/// Whether an option of a client's query goes on to upstreams. Cookies, keepalive, padding, NSID and
+/// expire speak of one hop only; a client subnet that breaks RFC 7871 §6 stays behind, as does an
+/// extended error, which no query has.
+#[must_use]
+pub fn travels_upstream(code: u16, data: &[u8]) -> bool {
+    match code {
+        options::NSID
+        | options::EXPIRE
+        | options::COOKIE
+        | options::TCP_KEEPALIVE
+        | options::PADDING
+        | options::EXTENDED_ERROR => false,
+        options::CLIENT_SUBNET => is_valid_subnet(data),
+        _ => true,
+    }
+}
+
+fn is_valid_subnet(data: &[u8]) -> bool {
+    let Some((&[family_high, family_low, source, scope], address)) = data.split_first_chunk::<4>()
+    else {
+        return false;
+    };
+    let bits = match [family_high, family_low] {
+        [0, 1] => 32,
+        [0, 2] => 128,
+        _ => return false,
+    };
+    let unused_bits = (8 - source % 8) % 8;
+    let last_is_clean =
+        address.last().is_none_or(|last| u16::from(*last) & ((1 << unused_bits) - 1) == 0);
+    source <= bits
+        && scope == 0
+        && address.len() == usize::from(source).div_ceil(8)
+        && last_is_clean
+}

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod buffer;
+pub mod change;
 pub mod classify;
 pub mod directive;
 pub mod edns;
@@ -12,6 +13,7 @@ pub mod error;
 pub mod gate;
 pub mod hexdump;
 pub mod lines;
+pub mod lookup;
 pub mod metadata;
 pub mod metrics;
 pub mod mnemonic;

@@ -10,7 +10,9 @@ use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 use tokio::time::Instant;
 
 use crate::buffer::Buffer;
-use crate::edns::{Edns, EdnsOptions, MIN_UDP_SIZE, OUR_UDP_SIZE, options};
+use crate::change::Change;
+use crate::edns::{Edns, EdnsOptions, MIN_UDP_SIZE, OUR_UDP_SIZE, options, travels_upstream};
+use crate::error::Result;
 use crate::gate::View;
 use crate::metadata::Metadata;
 use crate::reply::Reply;
@@ -27,6 +29,10 @@ pub struct Query {
     source: Source,
     site: Arc<Site>,
     metadata: Option<Box<Metadata>>,
+    /// Lookups that led to this query.
+    depth: u8,
+    /// Whether the EDNS options are those of a plugin, which all travel upstream.
+    options_are_ours: bool,
     name: OnceLock<Name>,
     message: OnceLock<Option<Box<Message>>>,
 }
@@ -56,6 +62,8 @@ impl Query {
             source,
             site: Site::none(),
             metadata: None,
+            depth: 0,
+            options_are_ours: false,
             name: OnceLock::new(),
             message: OnceLock::new(),
         }
@@ -87,6 +95,8 @@ impl Query {
             source: self.source,
             site: Arc::clone(&self.site),
             metadata: self.metadata.as_ref().map(|_| Box::default()),
+            depth: self.depth,
+            options_are_ours: self.options_are_ours,
             name: OnceLock::new(),
             message: OnceLock::new(),
         }
@@ -98,6 +108,53 @@ impl Query {
         let mut query = self.duplicate();
         query.source.transport = Transport::Tcp;
         query
+    }
+
+    /// A change of this query, to be filled and then made with [`Query::changed`].
+    #[must_use]
+    pub fn change(&self) -> Change {
+        Change::of(self)
+    }
+
+    /// The query that plugins further down are to see in place of this one. The metadata goes along;
+    /// [`Query::take_back`] brings it home. The reply to it has the other question.
+    ///
+    /// # Errors
+    /// A question that no client may ask either; what was to change is to blame.
+    pub fn changed(&mut self, change: &Change) -> Result<Self> {
+        let (bytes, view, name) = change.pass(self)?;
+        let mut query = Self::new(bytes, view, &name, self.source);
+        query.view.flags = self.view.flags;
+        query.site = Arc::clone(&self.site);
+        query.depth = self.depth;
+        query.options_are_ours = self.options_are_ours || change.options.is_some();
+        query.metadata = self.metadata.take();
+        Ok(query)
+    }
+
+    /// Ends a change: what plugins have told each other about the other query holds for this one.
+    pub fn take_back(&mut self, changed: Self) {
+        self.metadata = changed.metadata;
+    }
+
+    /// A query of ours on behalf of this one, for another name in class IN.
+    ///
+    /// # Errors
+    /// As for [`Query::changed`].
+    pub(crate) fn nested(&self, name: &[u8], qtype: u16) -> Result<Self> {
+        let (bytes, view, name) = Change::ask(name, qtype).pass(self)?;
+        let mut query = Self::new(bytes, view, &name, self.source);
+        query.view.flags = self.view.flags;
+        query.site = Arc::clone(&self.site);
+        query.depth = self.depth.saturating_add(1);
+        query.options_are_ours = self.options_are_ours;
+        Ok(query)
+    }
+
+    /// How many lookups of plugins led to this query; 0 for a client's.
+    #[must_use]
+    pub fn depth(&self) -> u8 {
+        self.depth
     }
 
     /// The message ID.
@@ -283,7 +340,7 @@ impl Query {
             // Of an option that may stand once, the first counts.
             let is_repeated = code == options::CLIENT_SUBNET && has_subnet;
             has_subnet |= code == options::CLIENT_SUBNET;
-            if !is_repeated && travels_upstream(code, data) {
+            if !is_repeated && (self.options_are_ours || travels_upstream(code, data)) {
                 let length = u16::try_from(data.len()).unwrap_or(0);
                 out.extend_from_slice(&code.to_be_bytes());
                 out.extend_from_slice(&length.to_be_bytes());
@@ -294,40 +351,6 @@ impl Query {
         crate::wire::write_u16(out, length_at, length);
         debug_assert!(start <= length_at);
     }
-}
-
-/// Cookies, keepalive, padding, NSID and expire speak of one hop only; a client subnet that breaks
-/// RFC 7871 §6 stays behind, as does an extended error, which no query has.
-fn travels_upstream(code: u16, data: &[u8]) -> bool {
-    match code {
-        options::NSID
-        | options::EXPIRE
-        | options::COOKIE
-        | options::TCP_KEEPALIVE
-        | options::PADDING
-        | options::EXTENDED_ERROR => false,
-        options::CLIENT_SUBNET => is_valid_subnet(data),
-        _ => true,
-    }
-}
-
-fn is_valid_subnet(data: &[u8]) -> bool {
-    let Some((&[family_high, family_low, source, scope], address)) = data.split_first_chunk::<4>()
-    else {
-        return false;
-    };
-    let bits = match [family_high, family_low] {
-        [0, 1] => 32,
-        [0, 2] => 128,
-        _ => return false,
-    };
-    let unused_bits = (8 - source % 8) % 8;
-    let last_is_clean =
-        address.last().is_none_or(|last| u16::from(*last) & ((1 << unused_bits) - 1) == 0);
-    source <= bits
-        && scope == 0
-        && address.len() == usize::from(source).div_ceil(8)
-        && last_is_clean
 }
 
 impl fmt::Debug for Query {

@@ -23,7 +23,8 @@ impl Zone {
     /// # Errors
     /// [`NotAName`] for empty labels and for names or labels that are too long.
     pub fn new(text: &str) -> Result<Self, NotAName> {
-        let wire = wire_form(text).ok_or_else(|| NotAName(text.to_owned()))?;
+        let mut wire = wire_form(text).ok_or_else(|| NotAName(text.to_owned()))?;
+        wire.make_ascii_lowercase();
         let mut text = text.to_ascii_lowercase();
         if !is_fully_qualified(&text) {
             text.push('.');
@@ -71,7 +72,7 @@ fn is_label_start(name: &[u8], offset: usize) -> bool {
     at == offset
 }
 
-/// Presentation form to lower-case wire form: `\.` and `\DDD` are understood.
+/// Presentation form to wire form, as spelled: `\.` and `\DDD` are understood.
 fn wire_form(text: &str) -> Option<Vec<u8>> {
     let mut wire = vec![0];
     let mut length_at = 0;
@@ -87,7 +88,7 @@ fn wire_form(text: &str) -> Option<Vec<u8>> {
                 wire.push(0);
             }
             b'\\' => wire.push(unescape(&mut octets)?),
-            _ => wire.push(octet.to_ascii_lowercase()),
+            _ => wire.push(octet),
         }
     }
     if wire.len() - length_at > 1 {
@@ -100,11 +101,11 @@ fn wire_form(text: &str) -> Option<Vec<u8>> {
 fn unescape(octets: &mut impl Iterator<Item = u8>) -> Option<u8> {
     let first = octets.next()?;
     if !first.is_ascii_digit() {
-        return Some(first.to_ascii_lowercase());
+        return Some(first);
     }
     let digits = [first, octets.next()?, octets.next()?];
     let text = std::str::from_utf8(&digits).ok()?;
-    text.parse::<u8>().ok().map(|octet| octet.to_ascii_lowercase())
+    text.parse::<u8>().ok()
 }
 
 fn close_label(wire: &mut [u8], length_at: usize) -> Option<()> {
@@ -199,6 +200,14 @@ pub fn wire_name(name: &str) -> Result<WireName, NotAName> {
     let mut expanded = WireName::new();
     crate::wire::expand(&message, crate::wire::HEADER_LEN, &mut expanded).ok_or_else(error)?;
     Ok(expanded)
+}
+
+/// The name `name` in wire form with its letter case.
+///
+/// # Errors
+/// [`NotAName`] as for [`Zone::new`].
+pub fn spelled_name(name: &str) -> Result<Vec<u8>, NotAName> {
+    wire_form(name).ok_or_else(|| NotAName(name.to_owned()))
 }
 
 #[cfg(test)]

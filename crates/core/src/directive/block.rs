@@ -10,6 +10,7 @@ use foldhash::quality::FixedState;
 
 use super::{Directive, Entry, Hooks, HttpEndpoint, SetupContext};
 use crate::gate::Opcodes;
+use crate::lookup::Lookup;
 use crate::plugin::Plugin;
 use crate::tasks::Tasks;
 use crate::zones::{Zone, Zones};
@@ -57,6 +58,8 @@ pub struct Parts {
     pub opcodes: Opcodes,
     /// Whether classes other than IN reach the chain.
     pub any_class: bool,
+    /// How its plugins ask the whole server; bound by the engine.
+    pub lookup: Lookup,
     /// Task sets to stop at the end of this generation.
     pub tasks: Vec<Tasks>,
 }

@@ -23,6 +23,7 @@ use dunlin_corefile::{Reader, Token};
 
 use crate::gate::Opcodes;
 use crate::lines::Lines;
+use crate::lookup::Lookup;
 use crate::metrics::Metrics;
 use crate::plugin::Plugin;
 use crate::tasks::Tasks;
@@ -176,6 +177,12 @@ impl<'a> Directive<'a> {
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.context.metrics
+    }
+
+    /// The whole server, to ask it for other names; it answers from the start on.
+    #[must_use]
+    pub fn lookup(&self) -> Lookup {
+        self.block.parts.lookup.clone()
     }
 
     /// Where log lines go.

@@ -155,8 +155,21 @@ impl TestBlock {
     /// The chain, for tests that keep the query.
     #[must_use]
     pub fn chain(&mut self) -> Arc<Chain> {
-        let plugins = &mut self.block.parts.plugins;
-        Arc::clone(self.chain.get_or_insert_with(|| Chain::new(std::mem::take(plugins))))
+        if self.chain.is_none() {
+            let chain = Chain::new(std::mem::take(&mut self.block.parts.plugins));
+            self.answer_lookups(&chain);
+            self.chain = Some(chain);
+        }
+        Arc::clone(self.chain.as_ref().expect("just made"))
+    }
+
+    /// Lookups of plugins come to the block itself.
+    fn answer_lookups(&self, chain: &Arc<Chain>) {
+        let chain = Arc::downgrade(chain);
+        self.block.parts.lookup.bind(move |mut query| {
+            let chain = chain.upgrade().expect("the block is still there");
+            Box::pin(async move { chain.run(&mut query).await })
+        });
     }
 
     /// The place where [`TestBlock::ask`] asks.

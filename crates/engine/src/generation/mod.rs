@@ -1,6 +1,7 @@
 //! What one configuration text became: chains, hooks, endpoints. A generation is built in full
 //! before anything of the one before is touched, and it ends when its last query is answered.
 
+mod lookup;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use dunlin_core::directive::{
     Control, Hooks, HttpEndpoint, Parts, ReloadTimes, Retain, StartContext,
 };
 use dunlin_core::gate::Opcodes;
+use dunlin_core::lookup::Lookup;
 use dunlin_core::plugin::Chain;
 use dunlin_core::site::Site;
 use dunlin_core::tasks::Tasks;
@@ -42,6 +44,7 @@ pub(crate) struct Generation {
 struct BlockLife {
     hooks: Hooks,
     tasks: Vec<Tasks>,
+    lookup: Lookup,
     sites: Vec<Arc<Site>>,
     /// The names of its handlers, in chain order.
     plugins: Arc<[&'static str]>,
@@ -84,6 +87,12 @@ impl Generation {
             let table = generation.table(&plan, &blocks);
             generation.tables.push((plan, Arc::new(table)));
         }
+        let tables: Arc<[_]> =
+            generation.tables.iter().map(|(_, table)| Arc::downgrade(table)).collect();
+        for block in &generation.blocks {
+            let tables = Arc::clone(&tables);
+            block.lookup.bind(move |query| Box::pin(lookup::answer(Arc::clone(&tables), query)));
+        }
         generation
     }
 
@@ -93,10 +102,10 @@ impl Generation {
         self.reload = parts.reload.or(self.reload);
         self.lameduck = self.lameduck.max(parts.lameduck);
         self.debug |= parts.debug;
-        let (hooks, tasks) = (parts.hooks, parts.tasks);
+        let (hooks, tasks, lookup) = (parts.hooks, parts.tasks, parts.lookup);
         let plugins = parts.plugins.iter().map(|plugin| plugin.name()).collect();
         let (sites, listeners) = (Vec::new(), Vec::new());
-        self.blocks.push(BlockLife { hooks, tasks, sites, plugins, listeners });
+        self.blocks.push(BlockLife { hooks, tasks, lookup, sites, plugins, listeners });
         BlockTable {
             chain: Chain::new(parts.plugins),
             metadata: parts.metadata,
