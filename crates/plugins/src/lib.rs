@@ -6,6 +6,7 @@
 pub mod bind;
 pub mod cache;
 pub mod debug;
+pub mod dns64;
 pub mod errors;
 pub mod forward;
 pub mod health;
@@ -37,6 +38,7 @@ pub fn registry() -> Registry {
         prometheus::ENTRY,
         errors::ENTRY,
         log::ENTRY,
+        dns64::ENTRY,
         loadbalance::ENTRY,
         cache::ENTRY,
         r#loop::ENTRY,
