@@ -23,4 +23,5 @@ mod pages;
 mod queries;
 mod reload;
 mod shutdown;
+mod sockets;
 mod start;

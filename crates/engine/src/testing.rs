@@ -50,6 +50,7 @@ pub(crate) fn listener(table: Table, metrics: &Metrics, address: SocketAddr) -> 
     Arc::new(Listener {
         table: ArcSwap::from_pointee(table),
         address,
+        sockets: 1,
         shared: Arc::new(Shared::new(metrics, Control::new(drop))),
         stop: CancellationToken::new(),
         tasks: TaskTracker::new(),

@@ -15,10 +15,12 @@ pub mod loadbalance;
 pub mod log;
 pub mod r#loop;
 pub mod metadata;
+pub mod multisocket;
 pub mod prometheus;
 pub mod ready;
 pub mod reload;
 pub mod root;
+pub mod timeouts;
 pub mod whoami;
 
 use dunlin_core::Registry;
@@ -30,6 +32,8 @@ pub fn registry() -> Registry {
     Registry::new(vec![
         root::ENTRY,
         metadata::ENTRY,
+        timeouts::ENTRY,
+        multisocket::ENTRY,
         reload::ENTRY,
         bind::ENTRY,
         debug::ENTRY,

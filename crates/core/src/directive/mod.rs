@@ -29,7 +29,7 @@ use crate::plugin::Plugin;
 use crate::tasks::Tasks;
 use crate::zones::{Zone, Zones};
 
-pub use self::block::{Block, Parts, ReloadTimes};
+pub use self::block::{Block, Parts, QueryLimit, ReloadTimes, SocketCount, Timeouts};
 pub use self::entry::{Entry, Registry, UnknownNeighbor};
 pub use self::hooks::{Control, Hooks, StartContext};
 pub use self::http::{

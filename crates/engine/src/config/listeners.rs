@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use dunlin_core::corefile::{Diagnostic, ServerKey, Transport};
-use dunlin_core::directive::Block;
+use dunlin_core::directive::{Block, SocketCount};
 use dunlin_core::zones::Zone;
 
 /// A listener and the zones it serves.
@@ -14,6 +14,8 @@ pub(crate) struct ListenPlan {
     pub(crate) host: String,
     /// What to bind.
     pub(crate) address: SocketAddr,
+    /// How many pairs of sockets: what the first server block says that listens here.
+    pub(crate) sockets: Option<SocketCount>,
     /// Each zone with the number of its server block, in file order.
     pub(crate) zones: Vec<(Zone, usize)>,
 }
@@ -127,7 +129,10 @@ fn add(
     // Two spellings of an address are one listener: of two sockets the kernel would pick one.
     match plans.iter_mut().find(|plan| plan.address == address) {
         Some(plan) => plan.zones.push(zone),
-        None => plans.push(ListenPlan { host, address, zones: vec![zone] }),
+        None => {
+            let sockets = block.parts.sockets;
+            plans.push(ListenPlan { host, address, sockets, zones: vec![zone] });
+        }
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_core::directive::{
-    Control, Hooks, HttpEndpoint, Parts, ReloadTimes, Retain, StartContext,
+    Control, Hooks, HttpEndpoint, Parts, ReloadTimes, Retain, StartContext, Timeouts,
 };
 use dunlin_core::gate::Opcodes;
 use dunlin_core::lookup::Lookup;
@@ -58,6 +58,7 @@ struct BlockTable {
     metadata: Option<Zones>,
     opcodes: Opcodes,
     any_class: bool,
+    timeouts: Timeouts,
     debug: bool,
     stacktrace: bool,
 }
@@ -111,6 +112,7 @@ impl Generation {
             metadata: parts.metadata,
             opcodes: parts.opcodes,
             any_class: parts.any_class,
+            timeouts: parts.timeouts,
             debug: parts.debug,
             stacktrace: parts.stacktrace,
         }
@@ -136,6 +138,7 @@ impl Generation {
             life.sites.push(Arc::clone(&site));
             table.opcodes = table.opcodes.union(block.opcodes);
             table.any_class |= block.any_class;
+            table.timeouts = block.timeouts.or(table.timeouts);
             let place = Place {
                 site,
                 chain: Arc::clone(&block.chain),

@@ -6,6 +6,7 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use dunlin_core::directive::Timeouts;
 use dunlin_core::gate::Opcodes;
 use dunlin_core::plugin::Chain;
 use dunlin_core::site::Site;
@@ -21,6 +22,8 @@ pub(crate) struct Table {
     pub(crate) server: String,
     /// Opcodes beside QUERY that some chain of the listener asked for.
     pub(crate) opcodes: Opcodes,
+    /// What connections may take.
+    pub(crate) timeouts: Timeouts,
     /// Whether some chain of the listener serves classes other than IN.
     pub(crate) any_class: bool,
 }
