@@ -25,3 +25,4 @@ mod reload;
 mod shutdown;
 mod sockets;
 mod start;
+mod views;

@@ -26,6 +26,7 @@ pub(crate) fn place(zone: &str, plugins: Vec<Box<dyn Plugin>>) -> Place {
         site: Arc::new(Site { server: SERVER.into(), zone, ..Site::default() }),
         chain: Chain::new(plugins),
         metadata: None,
+        view: None,
         debug: false,
         stacktrace: false,
     }

@@ -21,6 +21,7 @@ pub mod ready;
 pub mod reload;
 pub mod root;
 pub mod timeouts;
+pub mod view;
 pub mod whoami;
 
 use dunlin_core::Registry;
@@ -48,6 +49,7 @@ pub fn registry() -> Registry {
         r#loop::ENTRY,
         forward::ENTRY,
         whoami::ENTRY,
+        view::ENTRY,
     ])
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use dunlin_corefile::{ServerBlock, ServerKey};
 use foldhash::quality::FixedState;
 
-use super::{Directive, Entry, Hooks, HttpEndpoint, SetupContext};
+use super::{Directive, Entry, Hooks, HttpEndpoint, SetupContext, View};
 use crate::gate::Opcodes;
 use crate::lookup::Lookup;
 use crate::plugin::Plugin;
@@ -65,6 +65,8 @@ pub struct Parts {
     pub timeouts: Timeouts,
     /// Sockets of each listener (`multisocket`).
     pub sockets: Option<SocketCount>,
+    /// Which queries the block takes (`view`); all of its zones without one.
+    pub view: Option<View>,
     /// Task sets to stop at the end of this generation.
     pub tasks: Vec<Tasks>,
 }

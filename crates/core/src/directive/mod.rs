@@ -10,6 +10,7 @@ mod http;
 mod interfaces;
 mod readiness;
 mod retain;
+mod view;
 
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ pub use self::http::{
 pub use self::interfaces::{Interface, Interfaces};
 pub use self::readiness::{Monitor, Readiness};
 pub use self::retain::Retain;
+pub use self::view::View;
 
 /// All occurrences of one directive in one server block, and the block that they shape. It is a
 /// [`Reader`] over their tokens, in file order.

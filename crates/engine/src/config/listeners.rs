@@ -66,7 +66,10 @@ pub(crate) fn plan(blocks: &[Block]) -> Result<Vec<ListenPlan>, Diagnostic> {
             for host in hosts_of(block) {
                 let served = defined.entry((key.zone.clone(), key.port)).or_default();
                 check_overlap(block, key, &host, served)?;
-                served.push(host.clone());
+                // Views share a zone, with each other and with a block that takes the rest.
+                if block.parts.view.is_none() {
+                    served.push(host.clone());
+                }
                 add(&mut plans, block, key, host)?;
             }
         }
@@ -99,13 +102,14 @@ fn check_overlap(
     let named = |host: &str| {
         if host.is_empty() { key.to_string() } else { format!("{key} on {host}") }
     };
-    if served.iter().any(|other| is_same(other, host)) {
+    let is_shared = block.parts.view.is_some();
+    if !is_shared && served.iter().any(|other| is_same(other, host)) {
         return Err(mistake(
             block,
             format!("cannot serve {} - it is already defined", named(host)),
         ));
     }
-    let overlap = served.iter().find(|other| host.is_empty() || other.is_empty());
+    let overlap = served.iter().find(|other| host.is_empty() != other.is_empty());
     overlap.map_or(Ok(()), |other| {
         let text = format!(
             "cannot serve {} - zone overlap listener capacity with {}",

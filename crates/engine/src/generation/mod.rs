@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_core::directive::{
-    Control, Hooks, HttpEndpoint, Parts, ReloadTimes, Retain, StartContext, Timeouts,
+    Control, Hooks, HttpEndpoint, Parts, ReloadTimes, Retain, StartContext, Timeouts, View,
 };
 use dunlin_core::gate::Opcodes;
 use dunlin_core::lookup::Lookup;
@@ -59,6 +59,7 @@ struct BlockTable {
     opcodes: Opcodes,
     any_class: bool,
     timeouts: Timeouts,
+    view: Option<Arc<View>>,
     debug: bool,
     stacktrace: bool,
 }
@@ -113,6 +114,7 @@ impl Generation {
             opcodes: parts.opcodes,
             any_class: parts.any_class,
             timeouts: parts.timeouts,
+            view: parts.view.map(Arc::new),
             debug: parts.debug,
             stacktrace: parts.stacktrace,
         }
@@ -132,7 +134,7 @@ impl Generation {
             let site = Arc::new(Site {
                 server: plan.server(),
                 zone: zone.as_str().to_owned(),
-                view: String::new(),
+                view: block.view.as_ref().map(|view| view.name().to_owned()).unwrap_or_default(),
                 index: life.sites.len(),
             });
             life.sites.push(Arc::clone(&site));
@@ -143,6 +145,7 @@ impl Generation {
                 site,
                 chain: Arc::clone(&block.chain),
                 metadata: block.metadata.clone(),
+                view: block.view.clone(),
                 debug,
                 stacktrace: block.stacktrace,
             };

@@ -6,8 +6,10 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use dunlin_core::directive::Timeouts;
+use dunlin_core::Query;
+use dunlin_core::directive::{Timeouts, View};
 use dunlin_core::gate::Opcodes;
+use dunlin_core::metadata::Metadata;
 use dunlin_core::plugin::Chain;
 use dunlin_core::site::Site;
 use dunlin_core::wire::types;
@@ -22,6 +24,8 @@ pub(crate) struct Table {
     pub(crate) server: String,
     /// Opcodes beside QUERY that some chain of the listener asked for.
     pub(crate) opcodes: Opcodes,
+    /// Whether some place takes only some of the queries for its zone.
+    pub(crate) has_views: bool,
     /// What connections may take.
     pub(crate) timeouts: Timeouts,
     /// Whether some chain of the listener serves classes other than IN.
@@ -35,6 +39,8 @@ pub(crate) struct Place {
     pub(crate) chain: Arc<Chain>,
     /// The zones whose queries get their metadata filled.
     pub(crate) metadata: Option<Zones>,
+    /// Which queries it takes; all without.
+    pub(crate) view: Option<Arc<View>>,
     /// Whether a panic ends the process.
     pub(crate) debug: bool,
     /// Whether the log of a panic shows where it came from.
@@ -44,13 +50,33 @@ pub(crate) struct Place {
 impl Table {
     /// Adds a zone; of several blocks with one zone the first in file order is asked first.
     pub(crate) fn add(&mut self, zone: &Zone, place: Place) {
+        self.has_views |= place.view.is_some();
         self.zones.entry(zone.as_wire().into()).or_default().push(Arc::new(place));
     }
 
+    /// The place that takes a query. `admits` is asked only if there are views.
+    pub(crate) fn dispatch(
+        &self,
+        query: &mut Query,
+        mut admits: impl FnMut(&Place, &mut Query) -> bool,
+    ) -> Option<&Arc<Place>> {
+        if !self.has_views {
+            return self.find(query.qname(), query.qtype_code(), |_| true);
+        }
+        let (qname, qtype) = (query.qname().to_vec(), query.qtype_code());
+        self.find(&qname, qtype, |place| admits(place, query))
+    }
+
     /// The place for a name in lower-case wire form: the longest zone; for DS, which belongs to
-    /// the parent (RFC 4035 §3.1.4.1), the closest zone above the name, the root excepted.
-    pub(crate) fn find(&self, qname: &[u8], qtype: u16) -> Option<&Arc<Place>> {
-        let exact = self.zone(qname);
+    /// the parent (RFC 4035 §3.1.4.1), the closest zone above the name, the root excepted. Places
+    /// that do not admit the query are not there.
+    fn find(
+        &self,
+        qname: &[u8],
+        qtype: u16,
+        mut admits: impl FnMut(&Place) -> bool,
+    ) -> Option<&Arc<Place>> {
+        let exact = self.zone(qname, &mut admits);
         if qtype != types::DS && exact.is_some() {
             return exact;
         }
@@ -61,7 +87,7 @@ impl Table {
             if is_root && exact.is_some() {
                 break;
             }
-            if let Some(place) = self.zone(suffix) {
+            if let Some(place) = self.zone(suffix, &mut admits) {
                 return Some(place);
             }
         }
@@ -73,8 +99,32 @@ impl Table {
         self.zones.values().flatten().any(|place| Arc::strong_count(place) > 1)
     }
 
-    fn zone(&self, name: &[u8]) -> Option<&Arc<Place>> {
-        self.zones.get(name)?.first()
+    fn zone(&self, name: &[u8], admits: &mut impl FnMut(&Place) -> bool) -> Option<&Arc<Place>> {
+        self.zones.get(name)?.iter().find(|place| admits(place))
+    }
+}
+
+impl Place {
+    /// Whether it takes the query. A view may rest on what the plugins of the block know of it.
+    pub(crate) fn admits(&self, query: &mut Query) -> bool {
+        let Some(view) = &self.view else { return true };
+        self.describe(query);
+        view.admits(query)
+    }
+
+    /// Fills the metadata of the query before the chain runs, unless its view needed them already.
+    pub(crate) fn prepare(&self, query: &mut Query) {
+        if self.view.is_none() {
+            self.describe(query);
+        }
+    }
+
+    fn describe(&self, query: &mut Query) {
+        let Some(zones) = &self.metadata else { return query.detach_metadata() };
+        query.attach_metadata(Metadata::default());
+        if zones.of(query).is_some() {
+            self.chain.describe(query);
+        }
     }
 }
 

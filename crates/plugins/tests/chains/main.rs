@@ -19,3 +19,4 @@ mod loops;
 mod manuals;
 mod observers;
 mod refreshes;
+mod views;
