@@ -9,6 +9,8 @@ pub mod debug;
 pub mod dns64;
 pub mod errors;
 pub mod forward;
+#[cfg(feature = "geoip")]
+pub mod geoip;
 pub mod health;
 pub mod import;
 pub mod loadbalance;
@@ -33,6 +35,8 @@ pub fn registry() -> Registry {
     Registry::new(vec![
         root::ENTRY,
         metadata::ENTRY,
+        #[cfg(feature = "geoip")]
+        geoip::ENTRY,
         timeouts::ENTRY,
         multisocket::ENTRY,
         reload::ENTRY,

@@ -132,6 +132,48 @@ async fn the_first_block_in_the_file_that_admits_a_query_takes_it() {
     }
 }
 
+/// Row 14 of `geoip`: a look-up before dispatch, by the address that the client subnet claims.
+#[cfg(feature = "geoip")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_may_ask_where_a_client_is() {
+    use crate::fixture::{Value, database};
+    let city = |name| {
+        let names = Value::Map(vec![("en", Value::Text(name))]);
+        Value::Map(vec![("city", Value::Map(vec![("names", names)]))])
+    };
+    let records = [("192.0.2.0/25", city("Cambridge")), ("192.0.2.128/25", city("Oxford"))];
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("db.mmdb");
+    std::fs::write(&file, database("GeoLite2-City", 1, &records)).unwrap();
+    let block = |city: &str, upstream: &str| {
+        let file = file.display();
+        format!(
+            ". {{\nmetadata\ngeoip {file} {{\nedns-subnet\n}}\nview {city} {{\nexpr \
+             metadata('geoip/city/name') == '{city}'\n}}\nforward . {upstream}\n}}\n"
+        )
+    };
+    let corefile =
+        block("Cambridge", "ONE") + &block("Oxford", "TWO") + ". {\nforward . THREE\n}\n";
+    let upstreams = Upstreams::start();
+    let server = upstreams.server(&corefile).await;
+    let table = [
+        (Some([192, 0, 2, 1]), ONE),
+        (Some([192, 0, 2, 200]), TWO),
+        (Some([198, 51, 100, 1]), THREE),
+        (None, THREE),
+    ];
+    for (address, expected) in table {
+        let query = query("a.", RecordType::A);
+        let query = match address {
+            Some([a, b, c, d]) => query.option(8, &[0, 1, 32, 0, a, b, c, d]),
+            None => query,
+        };
+        let reply = server.ask(&query).await;
+        assert_eq!(reply.metadata.response_code, expected, "{address:?}");
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn views_share_a_zone_and_nobody_else_does() {
     let table = [
