@@ -18,6 +18,7 @@ pub mod log;
 pub mod r#loop;
 pub mod metadata;
 pub mod multisocket;
+pub mod pprof;
 pub mod prometheus;
 pub mod ready;
 pub mod reload;
@@ -44,6 +45,7 @@ pub fn registry() -> Registry {
         debug::ENTRY,
         ready::ENTRY,
         health::ENTRY,
+        pprof::ENTRY,
         prometheus::ENTRY,
         errors::ENTRY,
         log::ENTRY,
