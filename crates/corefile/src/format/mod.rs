@@ -1,4 +1,4 @@
-//! A Corefile in canonical layout, with its comments: what `dunlin fmt` prints. Unlike [`print`](crate::print), which
+//! A Corefile in canonical layout, with its comments: what `dunlin fmt` prints. Unlike [`print`](fn@crate::print), which
 //! writes a tree, it lays out one file as its author wrote it: imports, references to the environment and quotes stay.
 //!
 //! A line is what separates two directives, so that lines stay lines. What changes is all around the words: indent,
