@@ -232,3 +232,25 @@ fn a_page_whose_port_is_taken() {
     assert_eq!(ended.status, Some(1));
     assert!(ended.err.trim_end().ends_with(&text), "{}", ended.err);
 }
+
+#[test]
+fn p02_p12_pprof_tells_the_command_line_before_and_after_a_reload() {
+    let text = |line: &str| {
+        format!(
+            ".:{{{{port}}}} {{\n  bind 127.0.0.1\n  pprof 127.0.0.1:{{{{pprof}}}}\n  {line}\n}}\n"
+        )
+    };
+    let server = with_corefile(&text("whoami")).start();
+    server.wait_for_reply(server.address());
+    for reloads in [0, 1] {
+        if reloads > 0 {
+            server.rewrite_corefile(&text("whoami\n  errors"));
+            server.signal("USR1");
+            server.wait_for_lines("[INFO] Reloading complete", reloads);
+        }
+        let (status, page) = http::get(server.address_of("pprof"), "/debug/pprof/cmdline");
+        assert_eq!((status, page.contains("\0-conf\0Corefile")), (200, true), "{page:?}");
+        assert_eq!(http::get(server.address_of("pprof"), "/debug/pprof").0, 200);
+        assert_eq!(http::get(server.address_of("pprof"), "/").0, 404);
+    }
+}

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 pub(crate) enum Command {
     Serve(Flags),
     Check(Flags),
+    Format(Flags),
     Plugins,
     Version,
 }
@@ -22,6 +23,8 @@ pub(crate) struct Flags {
     pub(crate) hickory: bool,
     pub(crate) json: bool,
     pub(crate) log_time: bool,
+    /// Whether `fmt` only says if something would change.
+    pub(crate) check: bool,
     plugins: bool,
     version: bool,
 }
@@ -59,19 +62,25 @@ const CHECK: [Known; 4] = [
     Known("p", Some("string"), "53", "Default port"),
 ];
 
+const FORMAT: [Known; 2] = [
+    Known("check", None, "", "Print only the name of a file that would change, and exit with 1"),
+    Known("conf", Some("string"), "", "Corefile to format (default \"./Corefile\")"),
+];
+
 /// Reads the arguments behind the program name.
 pub(crate) fn parse(arguments: &[String]) -> Parsed {
+    let flags = Flags::default();
     match arguments.split_first() {
         Some((first, rest)) if first == "check" => {
-            let flags = Flags::default();
             Reader { program: "dunlin check", known: &CHECK, names_the_file: true, flags }
                 .read(rest, Command::Check)
         }
-        _ => {
-            let flags = Flags::default();
-            Reader { program: "dunlin", known: &SERVE, names_the_file: false, flags }
-                .read(arguments, Command::Serve)
+        Some((first, rest)) if first == "fmt" => {
+            Reader { program: "dunlin fmt", known: &FORMAT, names_the_file: true, flags }
+                .read(rest, Command::Format)
         }
+        _ => Reader { program: "dunlin", known: &SERVE, names_the_file: false, flags }
+            .read(arguments, Command::Serve),
     }
 }
 
@@ -145,6 +154,7 @@ impl Reader {
 
     fn set_bool(&mut self, name: &str, on: bool) -> Result<(), String> {
         let flag = match name {
+            "check" => &mut self.flags.check,
             "log-time" => &mut self.flags.log_time,
             "plugins" => &mut self.flags.plugins,
             "quiet" => &mut self.flags.quiet,
@@ -179,7 +189,8 @@ impl Reader {
         }
         if self.program == "dunlin" {
             text.push_str(
-                "\ndunlin check [-conf] [F] [-format text|json] tells all mistakes of a Corefile.\n",
+                "\ndunlin check [-conf] [F] [-format text|json] tells all mistakes of a Corefile.\n\
+                 dunlin fmt [-conf] [F] [-check] prints it in canonical layout.\n",
             );
         }
         text
@@ -234,6 +245,11 @@ mod tests {
             (
                 "check --conf F --format json",
                 Parsed::Run(Command::Check(Flags { json: true, ..conf("F") })),
+            ),
+            ("fmt F", Parsed::Run(Command::Format(conf("F")))),
+            (
+                "fmt --check -conf F",
+                Parsed::Run(Command::Format(Flags { check: true, ..conf("F") })),
             ),
         ];
         for (line, parsed) in table {

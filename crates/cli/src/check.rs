@@ -24,7 +24,7 @@ pub(crate) fn check(registry: Registry, flags: &Flags) -> ExitCode {
 }
 
 /// `file:line:col: severity: message (plugin)`, and the hint behind a dash.
-fn text(found: &Diagnostic) -> String {
+pub(crate) fn text(found: &Diagnostic) -> String {
     let place = &found.position;
     let (file, line, column) = (&place.file, place.line, place.column);
     let severity = severity(found);

@@ -78,7 +78,7 @@ fn start(registry: Registry, flags: &Flags) -> anyhow::Result<u8> {
 /// What the flags say about the configuration.
 pub(crate) fn setup(registry: Registry, flags: &Flags) -> anyhow::Result<Setup> {
     let origin = match &flags.conf {
-        Some(path) if path == Path::new("stdin") => standard_input()?,
+        Some(path) if path == Path::new("stdin") => Origin::Stdin(standard_input()?),
         Some(path) => Origin::Named(path.clone()),
         None => Origin::Usual("Corefile".into()),
     };
@@ -90,14 +90,14 @@ pub(crate) fn setup(registry: Registry, flags: &Flags) -> anyhow::Result<Setup> 
 }
 
 /// Standard input, whole; on a terminal there is no Corefile to wait for.
-fn standard_input() -> anyhow::Result<Origin> {
+pub(crate) fn standard_input() -> anyhow::Result<Vec<u8>> {
     use std::io::IsTerminal;
     let mut input = std::io::stdin();
     let mut text = Vec::new();
     if !input.is_terminal() {
         input.read_to_end(&mut text).context("reading standard input")?;
     }
-    Ok(Origin::Stdin(text))
+    Ok(text)
 }
 
 /// Prints zones, banner and hints, and writes the pid file, once queries are answered.

@@ -87,6 +87,11 @@ impl Query {
         self.metadata = Some(Box::new(metadata));
     }
 
+    /// Takes the metadata store away: the block that takes the query has none.
+    pub fn detach_metadata(&mut self) {
+        self.metadata = None;
+    }
+
     /// Sets or clears flags of the query as plugins and upstreams further down see it, for
     /// example AD (RFC 6840 §5.7). What the client sent is in the reply's hands already.
     pub fn set_flag(&mut self, mask: u16, on: bool) {

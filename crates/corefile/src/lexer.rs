@@ -47,9 +47,10 @@ impl Lexer {
         let feeds = taken.matches('\n').count();
         let lines = u32::try_from(feeds).unwrap_or(u32::MAX);
         match item {
-            Item::Nothing => {}
+            Item::Blank | Item::Comment => {}
             Item::Word(text) => self.word(&text, false, 0),
-            Item::Quoted(text) => self.word(&text, true, lines),
+            Item::Quoted { text, closed: false } if text.is_empty() => {}
+            Item::Quoted { text, .. } => self.word(&text, true, lines),
         }
         self.position.line = self.position.line.saturating_add(lines);
         let tail = taken.rsplit('\n').next().unwrap_or_default();
@@ -95,22 +96,30 @@ fn decode(octets: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-enum Item<'a> {
-    Nothing,
+/// What a text is made of.
+pub(crate) enum Item<'a> {
+    Blank,
+    /// With its `#`, without the end of the line.
+    Comment,
     Word(Cow<'a, str>),
-    Quoted(String),
+    /// One that is not closed runs to the end of the file; if it is empty there is no word.
+    Quoted {
+        text: String,
+        closed: bool,
+    },
 }
 
-fn item(input: &str) -> IResult<&str, Item<'_>> {
+/// The item at the beginning; it has at least one character.
+pub(crate) fn item(input: &str) -> IResult<&str, Item<'_>> {
     alt((blank, comment, quoted, word)).parse(input)
 }
 
 fn blank(input: &str) -> IResult<&str, Item<'_>> {
-    map(take_while1(char::is_whitespace), |_| Item::Nothing).parse(input)
+    map(take_while1(char::is_whitespace), |_| Item::Blank).parse(input)
 }
 
 fn comment(input: &str) -> IResult<&str, Item<'_>> {
-    map(pair(char('#'), take_while(|c| c != '\n')), |_| Item::Nothing).parse(input)
+    map(pair(char('#'), take_while(|c| c != '\n')), |_| Item::Comment).parse(input)
 }
 
 /// A carriage return inside a word vanishes and does not end it.
@@ -127,7 +136,7 @@ fn word(input: &str) -> IResult<&str, Item<'_>> {
 }
 
 /// Only `\"` is an escape; any other backslash stands for itself and shields the character behind it. A quote that is
-/// not closed runs to the end of the file, where a last lone backslash is lost; if it is empty there is no word.
+/// not closed runs to the end of the file, where a last lone backslash is lost.
 fn quoted(input: &str) -> IResult<&str, Item<'_>> {
     let piece = alt((
         value("\"", tag("\\\"")),
@@ -139,8 +148,9 @@ fn quoted(input: &str) -> IResult<&str, Item<'_>> {
         text
     });
     let end = pair(opt(char('\\')), opt(char('"')));
-    map(preceded(char('"'), pair(text, end)), |(text, (_, closing))| {
-        if closing.is_none() && text.is_empty() { Item::Nothing } else { Item::Quoted(text) }
+    map(preceded(char('"'), pair(text, end)), |(text, (_, closing))| Item::Quoted {
+        text,
+        closed: closing.is_some(),
     })
     .parse(input)
 }

@@ -26,6 +26,7 @@ pub(crate) fn place(zone: &str, plugins: Vec<Box<dyn Plugin>>) -> Place {
         site: Arc::new(Site { server: SERVER.into(), zone, ..Site::default() }),
         chain: Chain::new(plugins),
         metadata: None,
+        view: None,
         debug: false,
         stacktrace: false,
     }
@@ -50,6 +51,7 @@ pub(crate) fn listener(table: Table, metrics: &Metrics, address: SocketAddr) -> 
     Arc::new(Listener {
         table: ArcSwap::from_pointee(table),
         address,
+        sockets: 1,
         shared: Arc::new(Shared::new(metrics, Control::new(drop))),
         stop: CancellationToken::new(),
         tasks: TaskTracker::new(),

@@ -44,18 +44,18 @@ impl Workers {
         Ok(Self { workers: workers.collect::<io::Result<_>>()? })
     }
 
-    /// How many there are: each needs one pair of sockets per listener.
+    /// How many there are.
     pub(crate) fn count(&self) -> usize {
         self.workers.len()
     }
 
-    /// Hands the sockets of a listener out, one pair a worker.
+    /// Hands the sockets of a listener out, one pair a worker, and round again.
     pub(crate) async fn serve(
         &self,
         listener: &Arc<Listener>,
         sockets: Vec<(UdpSocket, TcpListener)>,
     ) {
-        for (worker, (udp, tcp)) in self.workers.iter().zip(sockets) {
+        for (worker, (udp, tcp)) in self.workers.iter().cycle().zip(sockets) {
             let assignment = Assignment { listener: Arc::clone(listener), udp, tcp };
             if worker.sockets.send(assignment).await.is_err() {
                 tracing::error!(address = %listener.address, "a worker has ended");

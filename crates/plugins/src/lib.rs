@@ -11,25 +11,33 @@ pub mod cache;
 pub mod cancel;
 pub mod chaos;
 pub mod debug;
+pub mod dns64;
 pub mod erratic;
 pub mod errors;
 pub mod forward;
+#[cfg(feature = "geoip")]
+pub mod geoip;
 pub mod header;
 pub mod health;
 pub mod hosts;
 pub mod import;
+pub mod loadbalance;
 pub mod local;
 pub mod log;
 pub mod r#loop;
 pub mod metadata;
 pub mod minimal;
+pub mod multisocket;
 pub mod nsid;
+pub mod pprof;
 pub mod prometheus;
 pub mod ready;
 pub mod reload;
 pub mod rewrite;
 pub mod root;
 pub mod template;
+pub mod timeouts;
+pub mod view;
 pub mod whoami;
 
 use dunlin_core::Registry;
@@ -41,7 +49,11 @@ pub fn registry() -> Registry {
     Registry::new(vec![
         root::ENTRY,
         metadata::ENTRY,
+        #[cfg(feature = "geoip")]
+        geoip::ENTRY,
         cancel::ENTRY,
+        timeouts::ENTRY,
+        multisocket::ENTRY,
         reload::ENTRY,
         nsid::ENTRY,
         bufsize::ENTRY,
@@ -49,12 +61,15 @@ pub fn registry() -> Registry {
         debug::ENTRY,
         ready::ENTRY,
         health::ENTRY,
+        pprof::ENTRY,
         prometheus::ENTRY,
         errors::ENTRY,
         log::ENTRY,
         local::ENTRY,
+        dns64::ENTRY,
         any::ENTRY,
         chaos::ENTRY,
+        loadbalance::ENTRY,
         rewrite::ENTRY,
         acl::ENTRY,
         cache::ENTRY,
@@ -66,6 +81,7 @@ pub fn registry() -> Registry {
         forward::ENTRY,
         erratic::ENTRY,
         whoami::ENTRY,
+        view::ENTRY,
     ])
 }
 

@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::hash::BuildHasher;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dunlin_corefile::{ServerBlock, ServerKey};
 use foldhash::quality::FixedState;
 
-use super::{Directive, Entry, Hooks, HttpEndpoint, SetupContext};
+use super::{Directive, Entry, Hooks, HttpEndpoint, SetupContext, View};
 use crate::gate::Opcodes;
 use crate::lookup::Lookup;
 use crate::plugin::Plugin;
@@ -60,8 +61,60 @@ pub struct Parts {
     pub any_class: bool,
     /// How its plugins ask the whole server; bound by the engine.
     pub lookup: Lookup,
+    /// What connections of clients may take (`timeouts`).
+    pub timeouts: Timeouts,
+    /// Sockets of each listener (`multisocket`).
+    pub sockets: Option<SocketCount>,
+    /// Which queries the block takes (`view`); all of its zones without one.
+    pub view: Option<View>,
     /// Task sets to stop at the end of this generation.
     pub tasks: Vec<Tasks>,
+}
+
+/// What a connection of a client may take; `None` is the engine's own limit. Of several server blocks
+/// on one listener, the last that sets a value counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Timeouts {
+    /// Until a message is there in full.
+    pub read: Option<Duration>,
+    /// Until the client has taken what it is sent.
+    pub write: Option<Duration>,
+    /// Between two messages.
+    pub idle: Option<Duration>,
+    /// How many queries are answered on one connection.
+    pub queries: Option<QueryLimit>,
+}
+
+impl Timeouts {
+    /// These, where they say something, else those.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            read: self.read.or(other.read),
+            write: self.write.or(other.write),
+            idle: self.idle.or(other.idle),
+            queries: self.queries.or(other.queries),
+        }
+    }
+}
+
+/// How many queries are answered on one connection, which is then closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum QueryLimit {
+    /// As many as there are.
+    #[default]
+    Unlimited,
+    /// So many.
+    AtMost(NonZeroUsize),
+}
+
+/// How many pairs of sockets, UDP and TCP, share the queries of a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SocketCount {
+    /// One for each worker.
+    PerWorker,
+    /// So many.
+    Exactly(NonZeroUsize),
 }
 
 /// The arguments of `reload`.

@@ -10,6 +10,7 @@ mod http;
 mod interfaces;
 mod readiness;
 mod retain;
+mod view;
 
 #[cfg(test)]
 mod tests;
@@ -29,7 +30,7 @@ use crate::plugin::Plugin;
 use crate::tasks::Tasks;
 use crate::zones::{Zone, Zones};
 
-pub use self::block::{Block, Parts, ReloadTimes};
+pub use self::block::{Block, Parts, QueryLimit, ReloadTimes, SocketCount, Timeouts};
 pub use self::entry::{Entry, Registry, UnknownNeighbor};
 pub use self::hooks::{Control, Hooks, StartContext};
 pub use self::http::{
@@ -38,6 +39,7 @@ pub use self::http::{
 pub use self::interfaces::{Interface, Interfaces};
 pub use self::readiness::{Monitor, Readiness};
 pub use self::retain::Retain;
+pub use self::view::View;
 
 /// All occurrences of one directive in one server block, and the block that they shape. It is a
 /// [`Reader`] over their tokens, in file order.

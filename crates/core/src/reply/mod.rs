@@ -171,6 +171,19 @@ impl Reply {
         }
     }
 
+    /// As [`Reply::wire`], for records that change places within their section, or octets that the
+    /// summary says nothing of. All that it does say must stay true.
+    ///
+    /// # Errors
+    /// As [`Reply::wire`].
+    pub fn wire_mut(&mut self) -> Result<(&mut [u8], &Summary), Error> {
+        self.wire()?;
+        match (&mut self.body, &self.summary) {
+            (Body::Wire(bytes), Some(summary)) => Ok((bytes, summary)),
+            _ => Err(Error::new("no reply was made")),
+        }
+    }
+
     /// The bytes and what one walk over them tells.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use dunlin_core::corefile::{Diagnostic, ServerKey, Transport};
-use dunlin_core::directive::Block;
+use dunlin_core::directive::{Block, SocketCount};
 use dunlin_core::zones::Zone;
 
 /// A listener and the zones it serves.
@@ -14,6 +14,8 @@ pub(crate) struct ListenPlan {
     pub(crate) host: String,
     /// What to bind.
     pub(crate) address: SocketAddr,
+    /// How many pairs of sockets: what the first server block says that listens here.
+    pub(crate) sockets: Option<SocketCount>,
     /// Each zone with the number of its server block, in file order.
     pub(crate) zones: Vec<(Zone, usize)>,
 }
@@ -64,7 +66,10 @@ pub(crate) fn plan(blocks: &[Block]) -> Result<Vec<ListenPlan>, Diagnostic> {
             for host in hosts_of(block) {
                 let served = defined.entry((key.zone.clone(), key.port)).or_default();
                 check_overlap(block, key, &host, served)?;
-                served.push(host.clone());
+                // Views share a zone, with each other and with a block that takes the rest.
+                if block.parts.view.is_none() {
+                    served.push(host.clone());
+                }
                 add(&mut plans, block, key, host)?;
             }
         }
@@ -97,13 +102,14 @@ fn check_overlap(
     let named = |host: &str| {
         if host.is_empty() { key.to_string() } else { format!("{key} on {host}") }
     };
-    if served.iter().any(|other| is_same(other, host)) {
+    let is_shared = block.parts.view.is_some();
+    if !is_shared && served.iter().any(|other| is_same(other, host)) {
         return Err(mistake(
             block,
             format!("cannot serve {} - it is already defined", named(host)),
         ));
     }
-    let overlap = served.iter().find(|other| host.is_empty() || other.is_empty());
+    let overlap = served.iter().find(|other| host.is_empty() != other.is_empty());
     overlap.map_or(Ok(()), |other| {
         let text = format!(
             "cannot serve {} - zone overlap listener capacity with {}",
@@ -127,7 +133,10 @@ fn add(
     // Two spellings of an address are one listener: of two sockets the kernel would pick one.
     match plans.iter_mut().find(|plan| plan.address == address) {
         Some(plan) => plan.zones.push(zone),
-        None => plans.push(ListenPlan { host, address, zones: vec![zone] }),
+        None => {
+            let sockets = block.parts.sockets;
+            plans.push(ListenPlan { host, address, sockets, zones: vec![zone] });
+        }
     }
     Ok(())
 }

@@ -20,13 +20,14 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use self::sockets::Sockets;
-use crate::config::{Draft, Setup};
+use crate::config::{Draft, ListenPlan, Setup};
 use crate::generation::Generation;
 use crate::http::Endpoints;
 use crate::listen::Listener;
 use crate::reload::Reload;
 use crate::serve::Shared;
 use crate::signals::{Signals, Wish};
+use crate::table::Table;
 
 /// Who owns the DNS sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -205,10 +206,11 @@ impl Controller {
                 real.insert(plan.address, listener.address);
                 continue;
             }
-            let pairs = self.sockets.open(plan.address)?;
+            let count = self.sockets.count(plan.sockets);
+            let pairs = self.sockets.open(plan.address, count)?;
             let address = pairs.first().map_or(plan.address, |pair| pair.address(plan.address));
             real.insert(plan.address, address);
-            opened.push((plan.address, self.listener(address, Arc::clone(table)), pairs));
+            opened.push((plan.address, self.listener(address, count, table), pairs));
         }
         let prepared = self.endpoints.prepare(&generation.endpoints).await?;
         if let Err(error) = generation.start(&real, &self.control).await {
@@ -228,15 +230,17 @@ impl Controller {
             self.listeners.insert(planned, listener);
         }
         self.close_unwanted(&generation);
+        self.resize(&generation).await;
         let old = std::mem::replace(&mut self.generation, generation);
         self.drains.spawn(drain(old));
         Ok(())
     }
 
-    fn listener(&self, address: SocketAddr, table: Arc<crate::table::Table>) -> Arc<Listener> {
+    fn listener(&self, address: SocketAddr, sockets: usize, table: &Arc<Table>) -> Arc<Listener> {
         Arc::new(Listener {
-            table: arc_swap::ArcSwap::new(table),
+            table: arc_swap::ArcSwap::new(Arc::clone(table)),
             address,
+            sockets,
             shared: Arc::clone(&self.shared),
             stop: tokio_util::sync::CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -249,11 +253,33 @@ impl Controller {
         self.listeners.retain(|planned, listener| {
             let keep = wanted.contains(planned);
             if !keep {
-                listener.stop.cancel();
-                listener.tasks.close();
+                listener.close();
             }
             keep
         });
+    }
+
+    /// Gives listeners another number of sockets (`multisocket`): new ones take over, then the old
+    /// ones close. Only descriptors can be lacking for that; then all stays as it is.
+    async fn resize(&mut self, generation: &Generation) {
+        for (plan, table) in &generation.tables {
+            let count = self.sockets.count(plan.sockets);
+            let listener = self.listeners.get(&plan.address);
+            let Some(old) = listener.filter(|listener| listener.sockets != count) else { continue };
+            match self.sockets.open(old.address, count) {
+                Ok(pairs) => {
+                    let new = self.listener(old.address, count, table);
+                    self.sockets.serve(&new, pairs).await;
+                    if let Some(old) = self.listeners.insert(plan.address, new) {
+                        old.close();
+                    }
+                }
+                Err(error) => {
+                    let (address, sockets) = (old.address, old.sockets);
+                    tracing::error!("{address} keeps its {sockets} sockets: {error}");
+                }
+            }
+        }
     }
 
     /// What the generation before leaves to the next.
@@ -268,11 +294,19 @@ impl Controller {
             .map(|(zone, _)| zone.as_str())
             .filter(|zone| !dunlin_core::corefile::preferred_syntax(zone));
         Started {
-            zone_lines: plans.flat_map(crate::config::ListenPlan::zone_lines).collect(),
+            zone_lines: plans.flat_map(|plan| self.zone_lines(plan)).collect(),
             odd_zones: odd.map(str::to_owned).collect(),
             addresses: self.listeners.values().map(|listener| listener.address).collect(),
             hash: self.generation.reload.map(|_| hash.to_owned()),
         }
+    }
+}
+
+impl Controller {
+    /// As in CoreDNS, each of the servers that `multisocket` makes names its zones.
+    fn zone_lines(&self, plan: &ListenPlan) -> Vec<String> {
+        let servers = plan.sockets.map_or(1, |wanted| self.sockets.count(Some(wanted)));
+        std::iter::repeat_n(plan.zone_lines(), servers).flatten().collect()
     }
 }
 

@@ -29,8 +29,7 @@ impl Controller {
         }
         let listeners: Vec<_> = self.listeners.drain().map(|(_, listener)| listener).collect();
         for listener in &listeners {
-            listener.stop.cancel();
-            listener.tasks.close();
+            listener.close();
         }
         let answered = async {
             for listener in &listeners {

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 
+use dunlin_core::directive::SocketCount;
 use dunlin_core::metrics::Metrics;
 
 use super::Driver;
@@ -19,7 +20,7 @@ pub(super) enum Sockets {
     Hickory(Hickory),
 }
 
-/// The sockets of one worker for one listener, on the same port.
+/// Sockets of one listener, on the same port.
 pub(super) struct Pair {
     udp: UdpSocket,
     tcp: TcpListener,
@@ -52,12 +53,17 @@ impl Sockets {
         }
     }
 
-    /// Opens a pair of sockets for every worker.
-    pub(super) fn open(&self, address: SocketAddr) -> Result<Vec<Pair>, String> {
-        let count = match self {
-            Self::Native(workers) => workers.count(),
-            Self::Hickory(_) => 1,
-        };
+    /// How many pairs of sockets a listener is to have.
+    pub(super) fn count(&self, wanted: Option<SocketCount>) -> usize {
+        match (wanted, self) {
+            (Some(SocketCount::Exactly(count)), _) => count.get(),
+            (_, Self::Native(workers)) => workers.count(),
+            (_, Self::Hickory(_)) => 1,
+        }
+    }
+
+    /// Opens so many pairs of sockets on one port.
+    pub(super) fn open(&self, address: SocketAddr, count: usize) -> Result<Vec<Pair>, String> {
         let first = open_first(address)?;
         let real = first.address(address);
         let mut pairs = vec![first];

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dunlin_core::directive::ReloadTimes;
+use dunlin_core::directive::{ReloadTimes, SocketCount};
 use dunlin_core::op::ResponseCode;
 use dunlin_core::rr::RecordType;
 use dunlin_core::testing::{query, stub};
@@ -50,11 +50,20 @@ fn rcode(directive: &mut Directive<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// `sockets NUMBER`
+fn sockets(directive: &mut Directive<'_>) -> anyhow::Result<()> {
+    directive.next();
+    let count = directive.remaining_args().concat().parse()?;
+    directive.parts().sockets = Some(SocketCount::Exactly(count));
+    Ok(())
+}
+
 fn setup(origin: Origin) -> Setup {
     Setup {
         origin,
         port: 0,
         registry: Registry::new(vec![
+            Entry { name: "sockets", setup: sockets },
             Entry { name: "reload", setup: reload },
             Entry { name: "bind", setup: bind },
             Entry { name: "needs", setup: needs },
@@ -101,6 +110,35 @@ impl Controller {
         let page = self.metrics.page();
         let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.expect(name).parse().unwrap()
+    }
+}
+
+/// The UDP sockets of this port of 127.0.0.1, as the kernel lists them.
+fn sockets_of(port: u16) -> usize {
+    let table = std::fs::read_to_string("/proc/net/udp").unwrap();
+    let local = format!(" 0100007F:{port:04X} 00000000:");
+    table.lines().filter(|line| line.contains(&local)).count()
+}
+
+/// MS7; core.md row 89. One worker serves them all.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_number_of_sockets_follows_the_corefile() {
+    let text =
+        |count: &str, rcode: u8| format!(". {{\n bind 127.0.0.1\n {count}\n rcode {rcode}\n}}\n");
+    let mut controller = Controller::of_test(setup(Origin::Stdin(Vec::new())));
+    let mut port = None;
+    for (rcode, (count, expected)) in
+        (1..).zip([("", 1), ("sockets 3", 3), ("sockets 2", 2), ("sockets 2", 2), ("", 1)])
+    {
+        controller.apply(controller.draft(&text(count, rcode))).await.unwrap();
+        let address = controller.address();
+        assert_eq!(*port.get_or_insert_with(|| address.port()), address.port());
+        until_async("the sockets", async || sockets_of(address.port()) == expected).await;
+        for _ in 0..20 {
+            assert_eq!(ask(address), rcode);
+        }
+        let lines = controller.started("").zone_lines;
+        assert_eq!(lines.len(), if count.is_empty() { 1 } else { expected }, "{lines:?}");
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_core::directive::{
-    Control, Hooks, HttpEndpoint, Parts, ReloadTimes, Retain, StartContext,
+    Control, Hooks, HttpEndpoint, Parts, ReloadTimes, Retain, StartContext, Timeouts, View,
 };
 use dunlin_core::gate::Opcodes;
 use dunlin_core::lookup::Lookup;
@@ -58,6 +58,8 @@ struct BlockTable {
     metadata: Option<Zones>,
     opcodes: Opcodes,
     any_class: bool,
+    timeouts: Timeouts,
+    view: Option<Arc<View>>,
     debug: bool,
     stacktrace: bool,
 }
@@ -111,6 +113,8 @@ impl Generation {
             metadata: parts.metadata,
             opcodes: parts.opcodes,
             any_class: parts.any_class,
+            timeouts: parts.timeouts,
+            view: parts.view.map(Arc::new),
             debug: parts.debug,
             stacktrace: parts.stacktrace,
         }
@@ -130,16 +134,18 @@ impl Generation {
             let site = Arc::new(Site {
                 server: plan.server(),
                 zone: zone.as_str().to_owned(),
-                view: String::new(),
+                view: block.view.as_ref().map(|view| view.name().to_owned()).unwrap_or_default(),
                 index: life.sites.len(),
             });
             life.sites.push(Arc::clone(&site));
             table.opcodes = table.opcodes.union(block.opcodes);
             table.any_class |= block.any_class;
+            table.timeouts = block.timeouts.or(table.timeouts);
             let place = Place {
                 site,
                 chain: Arc::clone(&block.chain),
                 metadata: block.metadata.clone(),
+                view: block.view.clone(),
                 debug,
                 stacktrace: block.stacktrace,
             };

@@ -60,6 +60,7 @@ impl Embedded {
         let listener = Listener {
             table: ArcSwap::new(Arc::clone(table)),
             address: plan.address,
+            sockets: 0,
             shared: Arc::new(Shared::new(&metrics, end)),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),

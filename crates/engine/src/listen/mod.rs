@@ -23,10 +23,20 @@ pub(crate) struct Listener {
     pub(crate) table: ArcSwap<Table>,
     /// Where it really listens.
     pub(crate) address: SocketAddr,
+    /// How many pairs of sockets it has.
+    pub(crate) sockets: usize,
     /// What all listeners share.
     pub(crate) shared: Arc<Shared>,
     /// Cancelled when nothing new is to be read.
     pub(crate) stop: CancellationToken,
     /// Everything that still owes a reply, or still reads.
     pub(crate) tasks: TaskTracker,
+}
+
+impl Listener {
+    /// Lets it end: nothing new is read, what is there is answered.
+    pub(crate) fn close(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+    }
 }

@@ -16,7 +16,6 @@ use dunlin_core::buffer::Buffer;
 use dunlin_core::directive::Control;
 use dunlin_core::edns::ExtendedError;
 use dunlin_core::gate::{self, DropReason, Opcodes, Rejection};
-use dunlin_core::metadata::Metadata;
 use dunlin_core::metrics::{Counter, DnsMetrics, Metrics, type_label};
 use dunlin_core::op::ResponseCode;
 use dunlin_core::query::Source;
@@ -103,7 +102,7 @@ impl Shared {
             self.trailing.inc();
         }
         let mut query = Query::new(Buffer::copy_of(message), view, &name, source);
-        let found = table.find(query.qname(), query.qtype_code());
+        let found = table.dispatch(&mut query, |place, query| self.admits(place, query));
         let served = query.qclass_code() == CLASS_IN || table.any_class;
         let Some(place) = found.filter(|place| served && !place.chain.is_empty()) else {
             return self.refuse(table, &query);
@@ -121,6 +120,14 @@ impl Shared {
             Some(permit) => Answer::Later(Box::pin(in_time(serving, permit, echo))),
             None => Answer::Now(echo.failure("too many queries in work")),
         }
+    }
+
+    /// Whether a place takes a query; one whose plugins panic does not.
+    fn admits(&self, place: &Place, query: &mut Query) -> bool {
+        panics::catch(|| place.admits(query)).unwrap_or_else(|caught| {
+            self.report_panic(place, query, &caught);
+            false
+        })
     }
 
     fn reject(&self, rejection: Rejection, message: &[u8], transport: Transport) -> Answer {
@@ -208,12 +215,7 @@ fn serve(
 
 /// All that runs code of plugins, or over what they made.
 async fn answer(shared: &Shared, place: &Place, query: &mut Query) -> Option<Buffer> {
-    if let Some(zones) = &place.metadata {
-        query.attach_metadata(Metadata::default());
-        if zones.of(query).is_some() {
-            place.chain.describe(query);
-        }
-    }
+    place.prepare(query);
     let mut result = place.chain.run(query).await;
     match &mut result {
         Ok(reply) => {

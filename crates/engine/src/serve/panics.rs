@@ -42,20 +42,25 @@ impl<F: Future + Unpin> Future for CatchPanic<F> {
     type Output = Result<F::Output, Caught>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        // The chain's own state is behind locks and atomics that a panic cannot leave half done;
-        // the query and this future are never touched again.
-        CATCHING.set(true);
-        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.0).poll(context)));
-        CATCHING.set(false);
-        match polled {
+        // The query and this future are never touched again.
+        match catch(|| Pin::new(&mut self.0).poll(context)) {
             Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
             Ok(Poll::Pending) => Poll::Pending,
-            Err(payload) => Poll::Ready(Err(Caught {
-                text: text_of(&*payload),
-                backtrace: BACKTRACE.take().unwrap_or_default(),
-            })),
+            Err(caught) => Poll::Ready(Err(caught)),
         }
     }
+}
+
+/// Runs code of plugins and turns a panic in it into a value. Their own state is behind locks and
+/// atomics that a panic cannot leave half done.
+pub(super) fn catch<T>(run: impl FnOnce() -> T) -> Result<T, Caught> {
+    CATCHING.set(true);
+    let result = catch_unwind(AssertUnwindSafe(run));
+    CATCHING.set(false);
+    result.map_err(|payload| Caught {
+        text: text_of(&*payload),
+        backtrace: BACKTRACE.take().unwrap_or_default(),
+    })
 }
 
 fn text_of(payload: &dyn Any) -> String {

@@ -1,5 +1,6 @@
 //! Messages in, replies out, over stub plugins: what the server says itself, and what it counts.
 
+use dunlin_core::directive::View;
 use dunlin_core::edns::EdnsOptions;
 use dunlin_core::rr::RecordType;
 use dunlin_core::testing::{Stub, TestQuery, query, stub};
@@ -271,6 +272,24 @@ fn metadata_is_filled_for_its_zones_and_a_panic_there_is_caught_too() {
     assert_eq!(server.ask(&a("example.net")).rcode, ResponseCode::NXDomain);
     let poison = query("www.example.org", RecordType::MX);
     assert_eq!(server.ask(&poison).rcode, ResponseCode::ServFail);
+    assert_eq!(server.metric("coredns_panics_total"), 1);
+}
+
+#[test]
+fn a_view_knows_the_metadata_of_its_block_and_survives_a_panic_there() {
+    let told = |query: &Query| {
+        query.metadata().and_then(|metadata| metadata.get("describes/name")).is_some()
+    };
+    let mut viewed = place(".", vec![Box::new(Describes)]);
+    viewed.metadata = Some(Zones::new(vec![Zone::new("example.org").unwrap()]));
+    viewed.view = Some(Arc::new(View::new("told", told)));
+    let rest = place(".", vec![Box::new(Describes)]);
+    let server = Server::new(table([viewed, rest]));
+    assert_eq!(server.ask(&a("www.example.org")).rcode, ResponseCode::YXDomain);
+    // Not the view's: the block behind it has no metadata, whatever the view has seen.
+    for query in [a("example.net"), query("www.example.org", RecordType::MX)] {
+        assert_eq!(server.ask(&query).rcode, ResponseCode::NXDomain, "{query:?}");
+    }
     assert_eq!(server.metric("coredns_panics_total"), 1);
 }
 

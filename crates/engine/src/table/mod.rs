@@ -6,7 +6,10 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use dunlin_core::Query;
+use dunlin_core::directive::{Timeouts, View};
 use dunlin_core::gate::Opcodes;
+use dunlin_core::metadata::Metadata;
 use dunlin_core::plugin::Chain;
 use dunlin_core::site::Site;
 use dunlin_core::wire::types;
@@ -25,6 +28,10 @@ pub(crate) struct Table {
     pub(crate) server: String,
     /// Opcodes beside QUERY that some chain of the listener asked for.
     pub(crate) opcodes: Opcodes,
+    /// Whether some place takes only some of the queries for its zone.
+    pub(crate) has_views: bool,
+    /// What connections may take.
+    pub(crate) timeouts: Timeouts,
     /// Whether some chain of the listener serves classes other than IN.
     pub(crate) any_class: bool,
 }
@@ -36,6 +43,8 @@ pub(crate) struct Place {
     pub(crate) chain: Arc<Chain>,
     /// The zones whose queries get their metadata filled.
     pub(crate) metadata: Option<Zones>,
+    /// Which queries it takes; all without.
+    pub(crate) view: Option<Arc<View>>,
     /// Whether a panic ends the process.
     pub(crate) debug: bool,
     /// Whether the log of a panic shows where it came from.
@@ -50,6 +59,7 @@ impl Table {
 
     /// Adds a zone; of several blocks with one zone the first in file order is asked first.
     pub(crate) fn add(&mut self, zone: &Zone, place: Place) {
+        self.has_views |= place.view.is_some();
         let labels = labels_of(zone.as_wire());
         self.depths |= 1 << labels;
         let places = match labels {
@@ -59,14 +69,33 @@ impl Table {
         places.push(Arc::new(place));
     }
 
+    /// The place that takes a query. `admits` is asked only if there are views.
+    pub(crate) fn dispatch(
+        &self,
+        query: &mut Query,
+        mut admits: impl FnMut(&Place, &mut Query) -> bool,
+    ) -> Option<&Arc<Place>> {
+        if !self.has_views {
+            return self.find(query.qname(), query.qtype_code(), |_| true);
+        }
+        let (qname, qtype) = (query.qname().to_vec(), query.qtype_code());
+        self.find(&qname, qtype, |place| admits(place, query))
+    }
+
     /// The place for a name in lower-case wire form: the longest zone; for DS, which belongs to
-    /// the parent (RFC 4035 §3.1.4.1), the closest zone above the name, the root excepted.
-    pub(crate) fn find(&self, qname: &[u8], qtype: u16) -> Option<&Arc<Place>> {
+    /// the parent (RFC 4035 §3.1.4.1), the closest zone above the name, the root excepted. Places
+    /// that do not admit the query are not there.
+    fn find(
+        &self,
+        qname: &[u8],
+        qtype: u16,
+        mut admits: impl FnMut(&Place) -> bool,
+    ) -> Option<&Arc<Place>> {
         if self.zones.is_empty() {
-            return self.root.first();
+            return self.root.iter().find(|place| admits(place));
         }
         let mut labels = labels_of(qname);
-        let exact = self.zone(qname, labels);
+        let exact = self.zone(qname, labels, &mut admits);
         if qtype != types::DS && exact.is_some() {
             return exact;
         }
@@ -77,7 +106,7 @@ impl Table {
             if labels == 0 && exact.is_some() {
                 break;
             }
-            if let Some(place) = self.zone(suffix, labels) {
+            if let Some(place) = self.zone(suffix, labels, &mut admits) {
                 return Some(place);
             }
         }
@@ -94,11 +123,41 @@ impl Table {
         self.zones.values().flatten().chain(&self.root)
     }
 
-    fn zone(&self, name: &[u8], labels: u32) -> Option<&Arc<Place>> {
+    fn zone(
+        &self,
+        name: &[u8],
+        labels: u32,
+        admits: &mut impl FnMut(&Place) -> bool,
+    ) -> Option<&Arc<Place>> {
         if self.depths >> labels & 1 == 0 {
             return None;
         }
-        if labels == 0 { self.root.first() } else { self.zones.get(name)?.first() }
+        let places = if labels == 0 { &self.root } else { self.zones.get(name)? };
+        places.iter().find(|place| admits(place))
+    }
+}
+
+impl Place {
+    /// Whether it takes the query. A view may rest on what the plugins of the block know of it.
+    pub(crate) fn admits(&self, query: &mut Query) -> bool {
+        let Some(view) = &self.view else { return true };
+        self.describe(query);
+        view.admits(query)
+    }
+
+    /// Fills the metadata of the query before the chain runs, unless its view needed them already.
+    pub(crate) fn prepare(&self, query: &mut Query) {
+        if self.view.is_none() {
+            self.describe(query);
+        }
+    }
+
+    fn describe(&self, query: &mut Query) {
+        let Some(zones) = &self.metadata else { return query.detach_metadata() };
+        query.attach_metadata(Metadata::default());
+        if zones.of(query).is_some() {
+            self.chain.describe(query);
+        }
     }
 }
 

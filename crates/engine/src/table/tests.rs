@@ -15,6 +15,7 @@ fn table(zones: &[&str]) -> Table {
             site: Arc::new(site),
             chain: Chain::new(vec![Box::new(stub(|query| Box::pin(async { Ok(query.reply()) })))]),
             metadata: None,
+            view: None,
             debug: false,
             stacktrace: false,
         };
@@ -24,7 +25,7 @@ fn table(zones: &[&str]) -> Table {
 }
 
 fn found<'a>(table: &'a Table, name: &str, qtype: RecordType) -> &'a str {
-    let place = table.find(wire_name(name).unwrap().as_bytes(), qtype.into());
+    let place = table.find(wire_name(name).unwrap().as_bytes(), qtype.into(), |_| true);
     place.map_or("-", |place| place.site.zone.as_str())
 }
 
@@ -92,14 +93,14 @@ fn of_blocks_with_one_zone_the_first_is_asked() {
     let table = table(&["org", "org"]);
     let name = wire_name("org").unwrap();
     let first = &table.zones[name.as_bytes()][0];
-    assert!(Arc::ptr_eq(table.find(name.as_bytes(), 1).unwrap(), first));
+    assert!(Arc::ptr_eq(table.find(name.as_bytes(), 1, |_| true).unwrap(), first));
 }
 
 #[test]
 fn a_table_is_busy_while_a_query_holds_a_place() {
     let table = table(&["org", "net"]);
     assert!(!table.is_busy());
-    let held = Arc::clone(table.find(wire_name("net").unwrap().as_bytes(), 1).unwrap());
+    let held = Arc::clone(table.find(wire_name("net").unwrap().as_bytes(), 1, |_| true).unwrap());
     assert!(table.is_busy());
     drop(held);
     assert!(!table.is_busy());

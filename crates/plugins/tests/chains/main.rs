@@ -13,6 +13,10 @@
 mod dispatch;
 mod edns;
 mod files;
+#[cfg(feature = "geoip")]
+#[path = "../../src/geoip/fixture.rs"]
+#[expect(dead_code, reason = "records here are small")]
+mod fixture;
 mod journal;
 mod kit;
 mod loops;
@@ -21,3 +25,4 @@ mod observers;
 mod refreshes;
 mod shapes;
 mod rewrites;
+mod views;

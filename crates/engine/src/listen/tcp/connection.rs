@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use dunlin_core::Transport;
 use dunlin_core::buffer::Buffer;
+use dunlin_core::directive::QueryLimit;
 use dunlin_core::query::Source;
 use dunlin_core::wire::{HEADER_LEN, read_u16};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -43,6 +44,8 @@ pub(super) struct Connection {
     replies: mpsc::Receiver<Option<Buffer>>,
     sender: mpsc::Sender<Option<Buffer>>,
     in_work: usize,
+    /// Queries that are still answered; `None` is no limit.
+    left: Option<usize>,
     /// Nothing more will be read.
     ended: bool,
     deadline: Instant,
@@ -75,6 +78,10 @@ impl Connection {
             replies,
             sender,
             in_work: 0,
+            left: match limits.queries {
+                QueryLimit::Unlimited => None,
+                QueryLimit::AtMost(count) => Some(count.get()),
+            },
             ended: false,
             deadline: Instant::now() + limits.read,
         })
@@ -172,6 +179,7 @@ impl Connection {
         let table = listener.table.load();
         while self.in_work < PIPELINED
             && self.output.len() < OUTPUT_LEN
+            && self.left != Some(0)
             && let Some(length) = read_u16(&input, at)
             && let Some(message) = input.get(at + 2..at + 2 + usize::from(length))
         {
@@ -183,6 +191,7 @@ impl Connection {
                 break;
             }
             at += 2 + message.len();
+            self.left = self.left.map(|left| left - 1);
             let (client, local) = (self.client, self.local);
             let source = Source { client, local, transport: Transport::Tcp, received: now };
             match listener.shared.handle(&table, message, source) {
@@ -192,6 +201,10 @@ impl Connection {
             }
         }
         input.drain(..at);
+        if self.left == Some(0) {
+            self.ended = true;
+            input.clear();
+        }
         if input.is_empty() {
             input.shrink_to(READ_LEN);
         }

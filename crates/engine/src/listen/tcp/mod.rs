@@ -8,6 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dunlin_core::directive::{QueryLimit, Timeouts};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
@@ -26,6 +27,21 @@ pub(crate) struct Limits {
     pub(crate) idle_in_a_crowd: Duration,
     /// A client that takes nothing for so long is gone.
     pub(crate) write: Duration,
+    /// After so many queries it is closed.
+    pub(crate) queries: QueryLimit,
+}
+
+impl Limits {
+    /// What the Corefile says goes before these.
+    fn under(self, timeouts: &Timeouts) -> Self {
+        Self {
+            read: timeouts.read.unwrap_or(self.read),
+            idle: timeouts.idle.unwrap_or(self.idle),
+            idle_in_a_crowd: self.idle_in_a_crowd,
+            write: timeouts.write.unwrap_or(self.write),
+            queries: timeouts.queries.unwrap_or(self.queries),
+        }
+    }
 }
 
 impl Default for Limits {
@@ -35,6 +51,7 @@ impl Default for Limits {
             idle: Duration::from_secs(10),
             idle_in_a_crowd: Duration::from_secs(1),
             write: Duration::from_secs(5),
+            queries: QueryLimit::Unlimited,
         }
     }
 }
@@ -83,8 +100,8 @@ impl Acceptor {
                 let Some(admission) = self.connections.admit(client.ip().to_canonical()) else {
                     return;
                 };
-                let connection =
-                    Connection::new(&self.listener, stream, client, admission, self.limits);
+                let limits = self.limits.under(&self.listener.table.load().timeouts);
+                let connection = Connection::new(&self.listener, stream, client, admission, limits);
                 if let Some(connection) = connection {
                     self.listener.tasks.spawn(connection.run());
                 }

@@ -20,7 +20,13 @@ use crate::testing::{listener, table_of};
 
 /// Longer than any test: then the client has given up.
 const NEVER: Duration = DEADLINE.saturating_mul(10);
-const LONG: Limits = Limits { read: NEVER, idle: NEVER, idle_in_a_crowd: NEVER, write: NEVER };
+const LONG: Limits = Limits {
+    read: NEVER,
+    idle: NEVER,
+    idle_in_a_crowd: NEVER,
+    write: NEVER,
+    queries: QueryLimit::Unlimited,
+};
 const SHORT: Duration = Duration::from_millis(50);
 
 struct Serving {
@@ -277,6 +283,37 @@ fn a_client_that_takes_nothing_is_closed_and_holds_no_heap_of_replies() {
     client.write_all(&stream).unwrap();
     until("the end of the connection", || client.write_all(&Tcp::framed(&fast(1))).is_err());
     assert!(plugin.asked() < 60, "{} queries were answered into the void", plugin.asked());
+}
+
+/// TO12: what comes after the last query is not read.
+#[test]
+fn a_connection_ends_with_its_last_query() {
+    let go = closed();
+    let queries = QueryLimit::AtMost(2.try_into().unwrap());
+    let serving = serve(&plugin(&go), Limits { queries, ..LONG });
+    for pipelined in [false, true] {
+        let mut client = serving.connect();
+        exchange(&mut client);
+        let mut rest = Tcp::framed(&slow(2));
+        if pipelined {
+            rest.extend(Tcp::framed(&fast(3)));
+        }
+        client.send_unframed(&rest).unwrap();
+        go.add_permits(1);
+        assert_eq!(receive(&mut client), 2);
+        assert_eq!(client.wait_closed(), b"", "pipelined: {pipelined}");
+    }
+}
+
+#[test]
+fn what_the_corefile_says_goes_first() {
+    let second = Duration::from_secs(1);
+    let says = Timeouts { idle: Some(second), ..Timeouts::default() };
+    let limits = Limits::default().under(&says);
+    assert_eq!((limits.read, limits.idle), (Limits::default().read, second));
+    let says = Timeouts { read: Some(second), write: Some(second), idle: None, ..says };
+    let limits = Limits::default().under(&says);
+    assert_eq!((limits.read, limits.write, limits.idle), (second, second, Limits::default().idle));
 }
 
 /// RL-05.

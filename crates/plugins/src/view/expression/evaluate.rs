@@ -1,0 +1,156 @@
+//! Asking a tree about a query. `None` is a failure, which makes the whole expression false.
+
+use std::cmp::Ordering;
+
+use dunlin_core::Query;
+use regex::Regex;
+
+use super::tree::{Operator, Quantifier, Tree};
+use super::value::Value;
+
+/// Longest list that a range may stand for: what is written in a Corefile is short.
+const MAX_RANGE: i64 = 10_000;
+
+impl Tree {
+    /// The value; `element` is what a quantifier looks at.
+    pub(super) fn evaluate<'a>(
+        &'a self,
+        query: &'a Query,
+        element: Option<&Value<'a>>,
+    ) -> Option<Value<'a>> {
+        let of = |tree: &'a Self| tree.evaluate(query, element);
+        match self {
+            Self::Literal(value) => Some(borrowed(value)),
+            Self::List(items) => items.iter().map(of).collect::<Option<_>>().map(Value::List),
+            Self::Element => element.cloned(),
+            Self::Call(function, arguments) => {
+                let arguments: Vec<Value<'a>> = arguments.iter().map(of).collect::<Option<_>>()?;
+                function.call(query, &arguments)
+            }
+            Self::ClientIn(network) => {
+                Some(Value::Bool(network.as_ref()?.contains(&query.client().ip())))
+            }
+            Self::Quantified(quantifier, list, condition) => {
+                let Value::List(items) = of(list)? else { return None };
+                let mut found = 0_usize;
+                for item in &items {
+                    let holds = condition.evaluate(query, Some(item))?.truth()?;
+                    found += usize::from(holds);
+                }
+                Some(Value::Bool(match quantifier {
+                    Quantifier::All => found == items.len(),
+                    Quantifier::Any => found > 0,
+                    Quantifier::None => found == 0,
+                    Quantifier::One => found == 1,
+                }))
+            }
+            Self::Not(inner) => Some(Value::Bool(!of(inner)?.truth()?)),
+            Self::Negative(inner) => match of(inner)? {
+                Value::Integer(number) => number.checked_neg().map(Value::Integer),
+                Value::Float(number) => Some(Value::Float(-number)),
+                _ => None,
+            },
+            Self::Matches(text, pattern) => {
+                Some(Value::Bool(pattern.is_match(of(text)?.as_text()?)))
+            }
+            Self::Index(list, index) => match (of(list)?, of(index)?) {
+                (Value::List(items), Value::Integer(index)) => at(items, index),
+                _ => None,
+            },
+            Self::Choice(condition, one, other) => {
+                if of(condition)?.truth()? {
+                    of(one)
+                } else {
+                    of(other)
+                }
+            }
+            Self::Binary(operator, one, other) => match operator {
+                // The second is looked at only if it matters.
+                Operator::Or => Some(Value::Bool(of(one)?.truth()? || of(other)?.truth()?)),
+                Operator::And => Some(Value::Bool(of(one)?.truth()? && of(other)?.truth()?)),
+                Operator::Coalesce => match of(one) {
+                    None | Some(Value::Nil) => of(other),
+                    known => known,
+                },
+                _ => combine(*operator, of(one)?, of(other)?),
+            },
+        }
+    }
+}
+
+/// A literal without copying its text.
+fn borrowed<'a>(value: &'a Value<'static>) -> Value<'a> {
+    match value {
+        Value::Text(text) => Value::text(&**text),
+        other => other.clone(),
+    }
+}
+
+/// Negative places count from the end.
+fn at(mut items: Vec<Value<'_>>, index: i64) -> Option<Value<'_>> {
+    let length = i64::try_from(items.len()).ok()?;
+    let index = if index < 0 { index.checked_add(length)? } else { index };
+    let index = usize::try_from(index).ok().filter(|index| *index < items.len())?;
+    Some(items.swap_remove(index))
+}
+
+fn combine<'a>(operator: Operator, one: Value<'a>, other: Value<'a>) -> Option<Value<'a>> {
+    let order =
+        |wanted: &[Ordering]| one.compare(&other).map(|order| Value::Bool(wanted.contains(&order)));
+    let texts =
+        |test: fn(&str, &str) -> bool| Some(Value::Bool(test(one.as_text()?, other.as_text()?)));
+    match operator {
+        Operator::Equal => Some(Value::Bool(one.equals(&other))),
+        Operator::Unequal => Some(Value::Bool(!one.equals(&other))),
+        Operator::Less => order(&[Ordering::Less]),
+        Operator::AtMost => order(&[Ordering::Less, Ordering::Equal]),
+        Operator::Greater => order(&[Ordering::Greater]),
+        Operator::AtLeast => order(&[Ordering::Greater, Ordering::Equal]),
+        Operator::In => match &other {
+            Value::List(items) => Some(Value::Bool(items.iter().any(|item| item.equals(&one)))),
+            _ => None,
+        },
+        Operator::Contains => texts(|one, other| one.contains(other)),
+        Operator::StartsWith => texts(|one, other| one.starts_with(other)),
+        Operator::EndsWith => texts(|one, other| one.ends_with(other)),
+        // Only a pattern that is computed comes here.
+        Operator::Matches => {
+            let pattern = Regex::new(other.as_text()?).ok()?;
+            Some(Value::Bool(pattern.is_match(one.as_text()?)))
+        }
+        Operator::Range => range(&one, &other),
+        Operator::Add => match (&one, &other) {
+            (Value::Text(one), Value::Text(other)) => Some(Value::text(format!("{one}{other}"))),
+            _ => arithmetic(&one, &other, i64::checked_add, |one, other| one + other),
+        },
+        Operator::Subtract => arithmetic(&one, &other, i64::checked_sub, |one, other| one - other),
+        Operator::Multiply => arithmetic(&one, &other, i64::checked_mul, |one, other| one * other),
+        Operator::Divide => Some(Value::Float(one.number()? / other.number()?)),
+        Operator::Modulo => match (one, other) {
+            (Value::Integer(one), Value::Integer(other)) => {
+                one.checked_rem(other).map(Value::Integer)
+            }
+            _ => None,
+        },
+        Operator::Power => Some(Value::Float(one.number()?.powf(other.number()?))),
+        Operator::Or | Operator::And | Operator::Coalesce => None,
+    }
+}
+
+fn arithmetic<'a>(
+    one: &Value<'a>,
+    other: &Value<'a>,
+    integers: fn(i64, i64) -> Option<i64>,
+    floats: fn(f64, f64) -> f64,
+) -> Option<Value<'a>> {
+    match (one, other) {
+        (Value::Integer(one), Value::Integer(other)) => integers(*one, *other).map(Value::Integer),
+        _ => Some(Value::Float(floats(one.number()?, other.number()?))),
+    }
+}
+
+fn range<'a>(one: &Value<'a>, other: &Value<'a>) -> Option<Value<'a>> {
+    let (Value::Integer(first), Value::Integer(last)) = (one, other) else { return None };
+    let is_short = last.checked_sub(*first).is_some_and(|length| length < MAX_RANGE);
+    is_short.then(|| Value::List((*first..=*last).map(Value::Integer).collect()))
+}

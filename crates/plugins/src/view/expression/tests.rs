@@ -1,0 +1,221 @@
+//! Expressions and what they say of queries, and those that are no expressions.
+
+use dunlin_core::metadata::Metadata;
+use dunlin_core::rr::RecordType;
+use dunlin_core::testing::{TestQuery, query};
+use proptest::prelude::*;
+
+use super::*;
+
+fn asked() -> TestQuery {
+    query("Abc.X.Example.", RecordType::MX).id(7).from("192.0.2.7:4000")
+}
+
+fn holds(text: &str, query: &Query) -> bool {
+    let expression = Expression::compile(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    expression.holds(query)
+}
+
+#[test]
+fn what_a_query_is_known_by() {
+    let client_6 = || asked().from("[2001:db8::1]:53").tcp();
+    let table = [
+        ("type() == 'MX' && class() == 'IN'", asked()),
+        ("type() == 'TYPE65280' and class() == 'CH'", query("a", RecordType::from(65280)).class(3)),
+        ("class() == 'CLASS77'", asked().class(77)),
+        ("name() == 'abc.x.example.'", asked()),
+        ("client_ip() == '192.0.2.7' and port() == '4000'", asked()),
+        ("client_ip() == '2001:db8::1' and proto() == 'tcp'", client_6()),
+        ("server_ip() == '127.0.0.1' and server_port() == '53'", asked()),
+        ("proto() == 'udp'", asked()),
+        ("id() == 7 && opcode() == 0", asked()),
+        ("size() == 31 && bufsize() == 512", asked()),
+        ("bufsize() == 65535", client_6()),
+        ("!do()", asked()),
+        ("do()", asked().dnssec_ok()),
+        ("bufsize() >= 1232", asked().edns(4096)),
+        ("incidr(client_ip(), '192.0.2.0/24')", asked()),
+        ("incidr(client_ip(), '2001:db8::/32')", client_6()),
+        ("incidr(client_ip(), '::/' + '0')", client_6()),
+        ("not incidr(client_ip(), '198.51.100.0/24')", asked()),
+        ("not incidr(client_ip(), '192.0.2.0/24')", client_6()),
+        ("incidr(server_ip(), '127.0.0.0/8')", asked()),
+        ("metadata('a/b') == '1' && metadata('a/c') == ''", asked()),
+    ];
+    for (text, query) in table {
+        let mut query = query.build();
+        query.attach_metadata(Metadata::default());
+        query.metadata().unwrap().set("a/b", "1");
+        assert!(holds(text, &query), "{text}");
+    }
+    assert!(holds("metadata('a/b') == ''", &asked().build()));
+}
+
+const TRUE: [&str; 62] = [
+    "true",
+    "not false",
+    "!false && true",
+    "false or true",
+    "true || 1 / 0 == 1",
+    "1 + 2 * 3 == 7",
+    "(1 + 2) * 3 == 9",
+    "2 ** 3 ** 2 == 512",
+    "2 ^ 3 == 8",
+    "-2 ** 2 == -4",
+    "7 % 4 == 3",
+    "7 / 2 == 3.5",
+    "1 == 1.0",
+    "0x10 == 16",
+    "1_000 == 1e3",
+    "1.5 > 1",
+    "- -1 == 1",
+    "'a' + 'b' == 'ab'",
+    "'a' < 'b'",
+    "\"it's\" == 'it\\'s'",
+    "`a\\b` == 'a\\\\b'",
+    "'\\x41\\u0042\\t' == 'AB\\t'",
+    "'ü' != 'u'",
+    "type() in ['A', 'MX']",
+    "type() not in ['A', 'AAAA',]",
+    "2 in 1..3",
+    "4 not in 1..3",
+    "[1, 2] == [1, 2.0]",
+    "[] == []",
+    "['a', 'b'][1] == 'b'",
+    "['a', 'b'][-1] == 'b'",
+    "name() matches '^abc\\\\..*'",
+    "name() not matches '^b'",
+    "name() matches '^a' + 'b'",
+    "name() contains 'x.e' and name() startsWith 'abc' and name() endsWith '.'",
+    "name() not contains 'y'",
+    "len(name()) == 14",
+    "len([1, 2, 3]) == 3",
+    "len('ü') == 1",
+    "upper('a') == 'A' && lower('A') == 'a'",
+    "trim(' a ') == 'a' and trim('xax', 'x') == 'a'",
+    "split(name(), '.')[0] == 'abc'",
+    "int(port()) >= 1024",
+    "int(2.9) == 2",
+    "float('1.5') == 1.5",
+    "string(1) + string(true) == '1true'",
+    "true ? true : false",
+    "1 > 2 ? false : true",
+    "false ? 1 == 1 : false ? false : true",
+    "nil ?? true",
+    "[true][3] ?? true",
+    "nil == nil",
+    "name() != nil",
+    "all([1, 2], # > 0)",
+    "any([1, 2], {# == 2})",
+    "none([], #)",
+    "one(1..3, # == 3)",
+    "any(['A', 'MX'], # == type())",
+    "any([[1], [2]], all(#, # == 2))",
+    "not (type() == 'A') and proto() == 'udp'",
+    "not true == false",
+    "1 < 2 == true",
+];
+
+/// Other results than `true`, and what fails with a query.
+const FALSE: [&str; 25] = [
+    "false",
+    "1",
+    "'true'",
+    "nil",
+    "[]",
+    "1 == 2",
+    "2 ** 3 == 9",
+    "type() == 'A'",
+    "incidr('x', '10.0.0.0/8')",
+    "not incidr('x', '10.0.0.0/8')",
+    "incidr(client_ip(), 'x')",
+    "not incidr(client_ip(), 'x')",
+    "1 % 0 == 0",
+    "int('x') == 0",
+    "[1][5] == 1",
+    "9223372036854775807 + 1 == 0",
+    "len(0..100000) > 0",
+    "['a'][0] < 1",
+    "name() matches '(' + ''",
+    "any([1], # contains 'a')",
+    "all([true, false], #)",
+    "1 / 0 == 1",
+    "len([1][0]) == 1",
+    "string(nil) == ''",
+    "[1][0] ? true : true",
+];
+
+#[test]
+fn the_language_says_what_expr_lang_says() {
+    let query = asked().build();
+    for text in TRUE {
+        assert!(holds(text, &query), "{text}");
+    }
+    for text in FALSE {
+        assert!(!holds(text, &query), "{text}");
+    }
+}
+
+#[test]
+fn mistakes_are_found_before_a_query_comes() {
+    let nested = format!("{}1{} == 1", "(".repeat(70), ")".repeat(70));
+    let long = format!("1{} == 1", " + 1".repeat(600));
+    let choices = "true ? ".repeat(100);
+    let table = [
+        ("", "unexpected token EOF (1:1)"),
+        ("nosuch()", "unknown name nosuch (1:1)"),
+        ("true && nosuch", "unknown name nosuch (1:9)"),
+        ("now() == 1", "unknown name now (1:1)"),
+        ("name", "unknown name name (1:1)"),
+        ("# == 1", "unexpected token Identifier(\"#\") (1:1)"),
+        ("true true", "unexpected token Identifier(\"true\") (1:6)"),
+        ("(true", "unexpected token EOF (1:6)"),
+        ("true)", "unexpected token Bracket(\")\") (1:5)"),
+        ("1 +", "unexpected token EOF (1:4)"),
+        ("* 1", "unexpected token Operator(\"*\") (1:1)"),
+        ("in [1]", "unexpected token Identifier(\"in\") (1:1)"),
+        ("name().x == 'a'", "unrecognized character: '.' (1:7)"),
+        ("true ? 1", "unexpected token EOF (1:9)"),
+        ("1 ? true : false", "non-bool expression (type int) used as condition (1:3)"),
+        ("'abc", "literal not terminated (1:1)"),
+        ("`abc", "literal not terminated (1:1)"),
+        ("'\\q'", "invalid char escape (1:1)"),
+        ("1abc == 1", "bad number syntax: \"1abc\" (1:1)"),
+        ("1 @ 2", "unrecognized character: '@' (1:3)"),
+        ("type() == 1", "invalid operation: == (mismatched types string and int) (1:8)"),
+        ("name() and true", "invalid operation: and (mismatched types string and bool) (1:8)"),
+        ("size() > '1'", "invalid operation: > (mismatched types int and string) (1:8)"),
+        ("'a' in 'abc'", "invalid operation: in (mismatched types string and string) (1:5)"),
+        ("name() + 1 == 'a'", "invalid operation: + (mismatched types string and int) (1:8)"),
+        ("not name()", "invalid operation: not (mismatched type string) (1:1)"),
+        ("incidr('a')", "not enough arguments to call incidr (1:1)"),
+        ("name('a') == ''", "too many arguments to call name (1:1)"),
+        ("any([1])", "unexpected token Bracket(\")\") (1:8)"),
+        ("name() matches '('", "bad regular expression \"(\" (1:8)"),
+        (&nested, "expression is nested too deep (1:65)"),
+        (&choices, "expression is nested too deep (1:449)"),
+    ];
+    for (text, expected) in table {
+        let error = Expression::compile(text).unwrap_err();
+        assert_eq!(error.to_string(), expected, "{text}");
+    }
+    let error = Expression::compile(&long).unwrap_err();
+    assert!(error.to_string().starts_with("expression has too many operators"), "{error}");
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_an_expression_or_a_mistake(
+        text in "[ ()\\[\\]a-z0-9'#!&|<>=+*/.,?:-]{0,40}|.{0,40}",
+        words in proptest::collection::vec(proptest::sample::select(vec![
+            "name()", "size()", "1", "'a'", "[1, 'a']", "#", "nil", "true", "==", "in", "not", "and", "..",
+            "**", "??", "?", ":", "(", ")", "[", "]", "any(", ",", "-", "matches", "contains", "split(", "incidr(",
+        ]), 0..12),
+    ) {
+        for text in [text, words.join(" ")] {
+            if let Ok(expression) = Expression::compile(&text) {
+                expression.holds(&asked().build());
+            }
+        }
+    }
+}

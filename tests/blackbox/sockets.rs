@@ -1,0 +1,81 @@
+//! `multisocket` and `timeouts`: what they make of sockets and connections. Rows MS2, MS5 to MS7, MS9,
+//! TO12 and TO13; core.md §25 rows 35, 70 and 89.
+
+use dunlin_testkit::client::{Tcp, ask, query};
+use dunlin_testkit::process::Server;
+use dunlin_testkit::upstream::{Reply, Upstream};
+use dunlin_testkit::wait;
+use hickory_proto::rr::RecordType;
+
+use crate::kit::{out, with_corefile};
+
+/// The sockets of this table that are bound to the server's port of 127.0.0.1 and to no peer.
+fn sockets(server: &Server, table: &str) -> usize {
+    let table = std::fs::read_to_string(format!("/proc/net/{table}")).unwrap();
+    let local = format!(" 0100007F:{:04X} 00000000:0000 ", server.address().port());
+    table.lines().filter(|line| line.contains(&local)).count()
+}
+
+#[test]
+fn ms2_ms7_row_89_the_sockets_follow_the_corefile() {
+    let text =
+        |line: &str| format!(".:{{{{port}}}} {{\n  bind 127.0.0.1\n  {line}\n  whoami\n}}\n");
+    let server = with_corefile(&text("multisocket 3")).start();
+    server.wait_for_reply(server.address());
+    assert_eq!((sockets(&server, "udp"), sockets(&server, "tcp")), (3, 3));
+    let banner = format!(".:{} on 127.0.0.1", server.port("port"));
+    assert_eq!(out(&server).iter().filter(|line| **line == banner).count(), 3);
+    for (number, line, count) in [(1, "multisocket 1", 1), (2, "multisocket 2", 2)] {
+        server.rewrite_corefile(&text(line));
+        server.signal("USR1");
+        server.wait_for_lines("[INFO] Reloading complete", number);
+        wait::until(line, || sockets(&server, "udp") == count && sockets(&server, "tcp") == count);
+        for _ in 0..50 {
+            ask(server.address(), "a.", RecordType::A).send();
+            ask(server.address(), "a.", RecordType::A).tcp().send();
+        }
+    }
+}
+
+#[test]
+fn ms6_the_first_block_decides_and_ms9_all_sockets_have_one_cache() {
+    let upstream = Upstream::start();
+    upstream.always(Reply::new().answer("one.test. 300 IN A 192.0.2.1"));
+    let block = |zone: &str, count: u8| {
+        format!(
+            "{zone}:{{{{port}}}} {{\n  bind 127.0.0.1\n  multisocket {count}\n  cache\n  \
+             forward . {{{{upstream}}}}\n}}\n"
+        )
+    };
+    let text = block("one.test", 4) + &block("two.test", 2);
+    let server = with_corefile(&text).set("upstream", upstream.address()).start();
+    server.wait_for_reply(server.address());
+    assert_eq!(sockets(&server, "udp"), 4);
+    // Each from a port of its own: the kernel spreads them over the sockets.
+    for _ in 0..40 {
+        let response = ask(server.address(), "one.test.", RecordType::A).send();
+        assert_eq!(response.answers(), ["192.0.2.1"]);
+    }
+    assert_eq!(upstream.count("one.test."), 1);
+}
+
+#[test]
+fn to12_to13_the_last_block_that_sets_a_limit_decides() {
+    let block = |zone: &str, limit: u8| {
+        format!(
+            "{zone}:{{{{port}}}} {{\n  bind 127.0.0.1\n  timeouts {{\n    maxtcpqueries {limit}\n  }}\n  \
+             whoami\n}}\n"
+        )
+    };
+    let plain = "three.test:{{port}} {\n  bind 127.0.0.1\n  whoami\n}\n";
+    let server = with_corefile(&(block("one.test", 9) + &block("two.test", 2) + plain)).start();
+    server.wait_for_reply(server.address());
+    let mut connection = Tcp::to(server.address());
+    let four: Vec<u8> =
+        (0..4).flat_map(|_| Tcp::framed(&query("one.test.", RecordType::A).encode())).collect();
+    connection.send_unframed(&four).unwrap();
+    for _ in 0..2 {
+        connection.receive_message().unwrap();
+    }
+    assert_eq!(connection.wait_closed(), b"");
+}
