@@ -13,5 +13,6 @@ mod address;
 pub mod batch;
 pub mod interfaces;
 pub mod limits;
+pub mod netlink;
 pub mod process;
 pub mod sockets;
