@@ -17,6 +17,7 @@ mod check;
 mod command_line;
 mod examples;
 mod kit;
+mod node_cache;
 mod node_local;
 mod pages;
 mod queries;

@@ -1,6 +1,7 @@
 //! The one owner of everything that lives longer than a generation: sockets, workers, endpoints.
 //! All causes of a reload come together here, one after the other.
 
+mod extras;
 mod shutdown;
 mod sockets;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+pub use self::extras::{Extras, Nudge};
 use self::sockets::Sockets;
 use crate::config::{Draft, Setup};
 use crate::generation::Generation;
@@ -56,6 +58,8 @@ pub struct Options {
     pub on_start: Box<dyn FnOnce(&Started) + Send>,
     /// Called with every new generation: whether DEBUG lines are wanted.
     pub on_debug: Box<dyn Fn(bool) + Send>,
+    /// What a process around the server may want besides.
+    pub extras: Extras,
 }
 
 /// What there is to tell when a server has started.
@@ -95,6 +99,7 @@ pub(crate) struct Controller {
     drains: TaskTracker,
     control: Control,
     on_debug: Box<dyn Fn(bool) + Send>,
+    extras: Extras,
 }
 
 /// An old generation may answer its queries for so long.
@@ -108,7 +113,7 @@ const DRAIN_STEP: Duration = Duration::from_millis(20);
 /// # Errors
 /// It could not start. The first diagnostic is the one that CoreDNS would tell.
 pub async fn run(options: Options) -> Result<u8, Vec<Diagnostic>> {
-    let Options { setup, driver, workers, metrics, lines, mut signals, on_start, on_debug } =
+    let Options { setup, driver, workers, metrics, lines, mut signals, on_start, on_debug, extras } =
         options;
     let (ends, mut ended) = mpsc::channel(4);
     let fatal = ends.clone();
@@ -131,6 +136,7 @@ pub async fn run(options: Options) -> Result<u8, Vec<Diagnostic>> {
         drains: TaskTracker::new(),
         control,
         on_debug,
+        extras,
     };
     controller.apply(draft).await.map_err(|text| bare(&text))?;
     reload.arm(&controller, &loaded);
@@ -180,6 +186,10 @@ impl Controller {
                     }
                 },
                 () = reload.due() => reload.look(&mut self).await,
+                nudge = self.extras.nudge() => match nudge {
+                    Nudge::Look => reload.look(&mut self).await,
+                    Nudge::Load => reload.forced(&mut self).await,
+                },
             }
         }
     }
@@ -190,6 +200,7 @@ impl Controller {
     /// Sockets, endpoints or start hooks that failed; the old configuration runs on.
     pub(crate) async fn apply(&mut self, draft: Draft) -> Result<(), String> {
         let mut generation = Generation::assemble(draft);
+        self.extras.add_to(&mut generation.endpoints);
         let mut opened = Vec::new();
         let mut real: HashMap<SocketAddr, SocketAddr> = HashMap::new();
         for (plan, table) in &generation.tables {

@@ -80,6 +80,7 @@ impl Controller {
             drains: TaskTracker::new(),
             control,
             on_debug: Box::new(drop),
+            extras: Extras::default(),
         }
     }
 
