@@ -29,6 +29,16 @@ pub use self::flags::{Config, FlagError, Flags};
 pub use self::keeper::{Failure, Keeper};
 pub use self::setup_errors::SetupErrors;
 
+/// Gives up all rights that neither the server nor the keeper needs; to be called before there are
+/// threads.
+///
+/// # Errors
+/// What the kernel says. It is no reason not to serve.
+pub fn drop_privileges() -> std::io::Result<()> {
+    use dunlin_os::privileges::{Capability, keep_only};
+    keep_only(&[Capability::NetBindService, Capability::NetAdmin, Capability::NetRaw])
+}
+
 /// Looks the upstream service up and writes the first Corefile.
 #[must_use]
 pub fn prepare(

@@ -14,5 +14,6 @@ pub mod batch;
 pub mod interfaces;
 pub mod limits;
 pub mod netlink;
+pub mod privileges;
 pub mod process;
 pub mod sockets;

@@ -75,8 +75,12 @@ fn serve(
     server: &crate::arguments::Flags,
     config: &Config,
 ) -> anyhow::Result<u8> {
+    let dropped = dunlin_node::drop_privileges();
     let mut ground = Ground::prepare(server)?;
     ground.switches.early.store(true, Relaxed);
+    if let Err(error) = dropped {
+        tracing::warn!(%error, "rights that are not needed could not be given up");
+    }
     let flags = &config.flags;
     let pidfile = flags.pidfile.as_deref().unwrap_or_else(|| "".as_ref());
     tracing::info!("Using Corefile {}", flags.conf.display());
