@@ -98,3 +98,11 @@ pub(crate) fn scrape(server: &Server) -> String {
         "exec 3<>/dev/tcp/127.0.0.1/9353; printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3";
     say(server, &format!("bash -c \"{get}\""))
 }
+
+/// A process that keeps the namespace open and touches nothing of it.
+pub(crate) fn witness(server: &Server) -> Server {
+    let id = server.id().to_string();
+    let words = ["-t", &id, "-n", "sleep", "1000"];
+    let setup = Server::of(find("nsenter").unwrap());
+    words.iter().fold(setup, |setup, word| setup.argument(word)).spawn()
+}

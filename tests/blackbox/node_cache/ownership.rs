@@ -2,7 +2,9 @@
 
 use dunlin_testkit::process::Server;
 
-use super::namespace::{answers, beside, first, is_possible, say, wait_for_owner, wait_until_said};
+use super::namespace::{
+    answers, beside, first, is_possible, say, wait_for_owner, wait_until_said, witness,
+};
 
 const ADDRESS: &str = "169.254.20.10";
 const COUNT: &str = "iptables -w -t raw -S | grep -c 'skip conntrack' || true";
@@ -57,14 +59,7 @@ fn what_a_killed_process_left_is_adopted() {
         return;
     }
     let old = start();
-    let witness = beside(&old, ADDRESS).argument("-p").argument("5353").argument("-health-port=1");
-    let witness = witness
-        .argument("-interfacename=other")
-        .argument("-setupinterface=false")
-        .argument("-setupiptables=false")
-        .file("base/Corefile.base", ".:5353 {\n    bind 127.0.0.1\n    whoami\n}\n")
-        .spawn();
-    witness.wait_for_line("Dunlin-");
+    let witness = witness(&old);
     old.signal("KILL");
     old.wait_exit();
     assert_eq!(say(&witness, COUNT), "8\n");
@@ -98,4 +93,69 @@ fn a_failed_start_leaves_no_address_behind() {
         .spawn();
     shell.wait_for_line("ended");
     assert!(!say(&shell, "ip -o addr show dev nodelocaldns").contains(ADDRESS));
+}
+
+#[test]
+fn an_upgrade_under_load_loses_no_query() {
+    if !is_possible(&["iptables"]) {
+        return;
+    }
+    const QUERIES: usize = 20_000;
+    let old = start();
+    let names = old.directory().join("names");
+    std::fs::write(&names, "example.org A\n".repeat(QUERIES)).unwrap();
+    let batch = format!(
+        "dig +noall +comments +tries=1 +time=2 @{ADDRESS} -f {} | grep -c 'status: NOERROR'",
+        names.display()
+    );
+    std::thread::scope(|scope| {
+        // Opened before the old process ends: the namespace lives on with it.
+        let keep = beside(&old, ADDRESS);
+        let asking = scope.spawn(|| say(&old, &batch));
+        let new = keep.spawn();
+        wait_for_owner(&new);
+        old.signal("TERM");
+        assert_eq!(old.wait_exit().code(), Some(0));
+        assert!(!asking.is_finished(), "there was no load any more");
+        let answered = asking.join().unwrap();
+        assert_eq!(answered.trim(), QUERIES.to_string());
+        assert_eq!(say(&new, COUNT), "8\n");
+    });
+}
+
+#[test]
+fn a_process_that_cannot_answer_itself_withdraws_its_rules_and_ends() {
+    if !is_possible(&["iptables", "nft"]) {
+        return;
+    }
+    let server = start();
+    let witness = witness(&server);
+    say(
+        &server,
+        "nft add table ip mute; nft add chain ip mute in '{ type filter hook input priority 0; }'; \
+         nft add rule ip mute in ip daddr 169.254.20.10 udp dport 53 drop",
+    );
+    server.wait_for_line("[ERROR] no answer to our own queries for 5s: giving up");
+    assert_eq!(server.wait_exit().code(), Some(1));
+    assert_eq!(say(&witness, COUNT), "0\n");
+    assert!(!say(&witness, "ip -o addr show dev nodelocaldns").contains(ADDRESS));
+}
+
+#[test]
+fn dns_and_rules_stay_for_the_time_of_lameduck() {
+    if !is_possible(&["iptables"]) {
+        return;
+    }
+    let template = ".:53 {\n    bind __PILLAR__LOCAL__DNS__\n    whoami\n    health \
+                    127.0.0.1:8080 {\n        lameduck 3s\n    }\n}\n";
+    let server = first(ADDRESS, "").file("base/Corefile.base", template).spawn();
+    wait_until_said(&server, COUNT, "8\n");
+    server.signal("TERM");
+    server.wait_for_line("[INFO] plugin/health: Going into lameduck mode for 3s");
+    assert!(answers(&server, ADDRESS));
+    assert_eq!(say(&server, COUNT), "8\n");
+    assert_eq!(server.wait_exit().code(), Some(0));
+    let lines = server.lines();
+    let place = |text: &str| lines.iter().position(|line| line.contains(text)).unwrap();
+    assert!(place("Going into lameduck") < place("Tearing down"), "{lines:?}");
 }

@@ -7,6 +7,7 @@ use dunlin_testkit::process::Server;
 
 use super::namespace::{
     answers, beside, find, first, is_possible, say, scrape, wait_for_owner, wait_until_said,
+    witness,
 };
 
 const RAW: &str = "\
@@ -96,7 +97,7 @@ fn twelve_rules_for_each_address_are_made_repaired_and_removed() {
             "ip -o addr show dev nodelocaldns | grep -c 169.254.20.10/32 || true",
             "1\n",
         );
-        let witness = beside_of(&server);
+        let witness = witness(&server);
         server.signal("TERM");
         assert_eq!(server.wait_exit().code(), Some(0));
         server_lines_tell_the_end(&server);
@@ -106,14 +107,6 @@ fn twelve_rules_for_each_address_are_made_repaired_and_removed() {
         let left = say(&witness, "ip -o addr show dev nodelocaldns");
         assert!(!left.contains("169.254") && !left.contains("fd00::a"), "{left}");
     }
-}
-
-/// A process that keeps the namespace open.
-fn beside_of(server: &Server) -> Server {
-    let id = server.id().to_string();
-    let words = ["-t", &id, "-n", "sleep", "1000"];
-    let setup = Server::of(find("nsenter").unwrap());
-    words.iter().fold(setup, |setup, word| setup.argument(word)).spawn()
 }
 
 #[track_caller]
@@ -132,7 +125,7 @@ fn with_skipteardown_all_stays_and_the_next_one_adopts_it() {
     let server = first("169.254.20.10", "").argument("-skipteardown").spawn();
     server.wait_for_line("Dunlin-");
     wait_for_rules(&server, "iptables", "169.254.20.10/32");
-    let witness = beside_of(&server);
+    let witness = witness(&server);
     server.signal("TERM");
     assert_eq!(server.wait_exit().code(), Some(0));
     wait_for_rules(&witness, "iptables", "169.254.20.10/32");
@@ -165,6 +158,24 @@ fn without_the_tools_dns_is_answered_and_each_rule_is_counted() {
     let name = "coredns_nodecache_setup_errors_total";
     let counted = metrics::value(&page, name, &[("errortype", "iptables")]);
     assert_eq!(counted, Some(12.0));
+}
+
+#[test]
+fn only_the_rights_that_are_needed_are_kept() {
+    if !is_possible(&["iptables"]) {
+        return;
+    }
+    let server = first("169.254.20.10", "").spawn();
+    wait_for_rules(&server, "iptables", "169.254.20.10/32");
+    let threads = format!("/proc/{}/task", server.id());
+    for thread in std::fs::read_dir(threads).unwrap() {
+        let status = std::fs::read_to_string(thread.unwrap().path().join("status")).unwrap();
+        // NET_BIND_SERVICE, NET_ADMIN, NET_RAW.
+        for set in ["CapPrm", "CapEff", "CapBnd"] {
+            assert!(status.contains(&format!("{set}:\t0000000000003400\n")), "{set}\n{status}");
+        }
+        assert!(status.contains("NoNewPrivs:\t1\n"), "{status}");
+    }
 }
 
 #[test]
@@ -212,7 +223,7 @@ fn nftables_needs_no_tool_and_is_repaired_and_removed_whole() {
         say(&server, damage);
         wait_until_said(&server, "nft list table inet dunlin_nodelocaldns 2>&1 || true", &table);
     }
-    let witness = beside_of(&server);
+    let witness = witness(&server);
     server.signal("TERM");
     assert_eq!(server.wait_exit().code(), Some(0));
     assert_eq!(say(&witness, "nft list tables"), "");
@@ -235,7 +246,7 @@ fn with_a_dead_man_the_addresses_vanish_after_the_process() {
     }
     let server = first("169.254.20.10", "").argument("-dead-man=1s").spawn();
     server.wait_for_line("[INFO] Added nftables table dunlin_nodelocaldns");
-    let witness = beside_of(&server);
+    let witness = witness(&server);
     let count = "nft list set inet dunlin_nodelocaldns local4 | grep -c 169.254.20.10 || true";
     wait_until_said(&witness, count, "1\n");
     // It is renewed again and again, which is seen from outside.
@@ -248,4 +259,23 @@ fn with_a_dead_man_the_addresses_vanish_after_the_process() {
     let second = beside(&witness, "169.254.20.10").argument("-dead-man=1s").spawn();
     second.wait_for_line("Dunlin-");
     wait_until_said(&witness, count, "1\n");
+}
+
+#[test]
+fn a_lock_that_somebody_holds_stops_neither_dns_nor_for_ever() {
+    if !is_possible(&[VARIANTS[1], "flock"]) {
+        return;
+    }
+    let tools = variant(VARIANTS[1]);
+    let holder = Server::of(find("flock").unwrap());
+    let words = ["/run/xtables.lock", "sleep", "7"];
+    let holder = words.iter().fold(holder, |setup, word| setup.argument(word)).spawn();
+    let server = first("169.254.20.10", "").environment("PATH", &path(&tools)).spawn();
+    server.wait_for_line("holding the xtables lock");
+    assert!(answers(&server, "169.254.20.10"));
+    let name = "coredns_nodecache_setup_errors_total";
+    let counted = metrics::value(&scrape(&server), name, &[("errortype", "iptables_lock")]);
+    assert_eq!(counted, Some(12.0));
+    assert!(holder.wait_exit().success());
+    wait_for_rules(&server, &format!("{}/iptables", tools.path().display()), "169.254.20.10/32");
 }
