@@ -35,6 +35,7 @@ pub(crate) struct Writer {
     /// What runs, or is about to.
     good: Option<Vec<u8>>,
     told: String,
+    is_told_of_memory: bool,
 }
 
 impl Writer {
@@ -44,7 +45,15 @@ impl Writer {
         errors: SetupErrors,
         server: Server,
     ) -> Self {
-        Self { config, cluster_dns, errors, server, good: None, told: String::new() }
+        Self {
+            config,
+            cluster_dns,
+            errors,
+            server,
+            good: None,
+            told: String::new(),
+            is_told_of_memory: false,
+        }
     }
 
     /// Writes the Corefile before the server starts. A bad one is written only if there is no other:
@@ -138,15 +147,19 @@ impl Writer {
     /// Into the file, or into memory where there can be no file.
     fn put(&mut self, text: &[u8]) {
         let path = &self.config.flags.conf;
-        match write(path, text) {
-            Ok(()) => (self.server.hold)(None),
-            Err(error) => {
-                let (path, cause) = (path.display(), os_error(&error));
-                let text_of_error =
-                    format!("Failed to write config file {path} - err open {path}: {cause}");
-                self.complain(text_of_error);
-                (self.server.hold)(Some(text.to_vec()));
-            }
+        let Err(error) = write(path, text) else { return (self.server.hold)(None) };
+        // From here on the file does not count, so it may be written in place, for people to read.
+        (self.server.hold)(Some(text.to_vec()));
+        if fs::write(path, text).is_ok() {
+            return;
+        }
+        let (path, cause) = (path.display(), os_error(&error));
+        let is_read_only = error.kind() == io::ErrorKind::ReadOnlyFilesystem;
+        if is_read_only && !self.is_told_of_memory {
+            self.is_told_of_memory = true;
+            tracing::info!("{path} is on a {cause}: the Corefile stays in memory");
+        } else if !is_read_only {
+            self.complain(format!("Failed to write config file {path} - err open {path}: {cause}"));
         }
     }
 
@@ -181,11 +194,9 @@ fn write(path: &Path, text: &[u8]) -> io::Result<()> {
     name.push(".new");
     let new: PathBuf = path.with_file_name(name);
     let renamed = fs::write(&new, text).and_then(|()| fs::rename(&new, path));
-    if let Err(error) = renamed {
+    if renamed.is_err() {
         // There may be nothing to remove.
         let _absent = fs::remove_file(&new);
-        // A file that is mounted by itself can be written, not replaced.
-        return fs::write(path, text).map_err(|_| error);
     }
-    Ok(())
+    renamed
 }
