@@ -13,7 +13,8 @@ use crate::setup_errors::SetupErrors;
 /// The way to the firewall.
 #[derive(Debug)]
 pub(crate) enum Firewall {
-    Iptables(Iptables),
+    /// And a table of our own that another run may have left.
+    Iptables(Iptables, OwnTable),
     Nftables(OwnTable),
     None,
 }
@@ -27,16 +28,17 @@ impl Firewall {
         }
         let path = std::env::var("PATH").ok();
         let iptables = || Iptables::new(rules(config), path.as_deref(), errors);
-        let nftables = || Self::Nftables(OwnTable::new(config, errors));
+        let own_table = || OwnTable::new(config, errors);
+        let nftables = || Self::Nftables(own_table());
         match config.flags.firewall {
             FirewallChoice::None => Self::None,
-            FirewallChoice::Iptables => Self::Iptables(iptables()),
+            FirewallChoice::Iptables => Self::Iptables(iptables(), own_table()),
             FirewallChoice::Nftables => nftables(),
             FirewallChoice::Auto if config.flags.dead_man.is_some() => nftables(),
             FirewallChoice::Auto => {
                 let iptables = iptables();
                 if iptables.works() {
-                    return Self::Iptables(iptables);
+                    return Self::Iptables(iptables, own_table());
                 }
                 tracing::info!("iptables does not work here: rules are kept by nftables");
                 nftables()
@@ -47,7 +49,13 @@ impl Firewall {
     /// Makes what is missing.
     pub(crate) fn ensure(&mut self) -> Done {
         match self {
-            Self::Iptables(iptables) => iptables.ensure(),
+            Self::Iptables(iptables, left_over) => {
+                let done = iptables.ensure();
+                if done == Done::Good {
+                    left_over.forget();
+                }
+                done
+            }
             Self::Nftables(table) => table.ensure(),
             Self::None => Done::Good,
         }
@@ -63,7 +71,10 @@ impl Firewall {
     /// Removes all that is ours, for as long as `until`.
     pub(crate) fn withdraw(&mut self, until: Instant) {
         match self {
-            Self::Iptables(iptables) => iptables.withdraw(until),
+            Self::Iptables(iptables, left_over) => {
+                left_over.forget();
+                iptables.withdraw(until);
+            }
             Self::Nftables(table) => table.withdraw(),
             Self::None => {}
         }

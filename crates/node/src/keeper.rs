@@ -78,7 +78,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const SILENCE: Duration = Duration::from_secs(5);
 const SILENT_QUERIES: u32 = 5;
 /// Between two looks because of changes: others may change much and often.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(800);
 const RETRY: Duration = Duration::from_secs(1);
 /// What rules may take at the end; the rest of five seconds is the link's.
 const WITHDRAWAL: Duration = Duration::from_secs(4);

@@ -74,6 +74,12 @@ impl OwnTable {
         }
     }
 
+    /// Removes a table that a run with other flags has left behind, if there is one.
+    pub(crate) fn forget(&mut self) {
+        // A kernel without nftables has none.
+        let _none = self.kernel().and_then(|(kernel, wanted)| kernel.remove(&wanted.table));
+    }
+
     fn try_ensure(&mut self) -> io::Result<bool> {
         let (kernel, wanted) = self.kernel()?;
         let is_whole = kernel.is_whole(wanted)?;

@@ -179,6 +179,22 @@ fn only_the_rights_that_are_needed_are_kept() {
 }
 
 #[test]
+fn a_host_without_ipv6_serves_ipv4() {
+    if !is_possible(&["iptables", "sysctl"]) {
+        return;
+    }
+    let off = "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1; ";
+    let server = first("169.254.20.10,fd00::a", off).argument("-firewall=nftables").spawn();
+    server.wait_for_line("bind: cannot assign requested address: serving without it");
+    server.wait_for_line("[INFO] Added nftables table dunlin_nodelocaldns");
+    assert!(answers(&server, "169.254.20.10"));
+    say(&server, "sysctl -qw net.ipv6.conf.all.disable_ipv6=0");
+    say(&server, "ip link set nodelocaldns down; ip link set nodelocaldns up");
+    server.wait_for_line("[INFO] Serving on [fd00::a]:53 too");
+    assert!(answers(&server, "fd00::a"));
+}
+
+#[test]
 fn switched_off_nothing_is_made() {
     if !is_possible(&["iptables"]) {
         return;
@@ -255,10 +271,14 @@ fn with_a_dead_man_the_addresses_vanish_after_the_process() {
     assert_eq!(say(&witness, count), "1\n");
     server.signal("KILL");
     wait_until_said(&witness, count, "0\n");
-    // A successor brings it back.
+    // A successor brings it back; one with iptables leaves no table behind.
     let second = beside(&witness, "169.254.20.10").argument("-dead-man=1s").spawn();
     second.wait_for_line("Dunlin-");
     wait_until_said(&witness, count, "1\n");
+    second.signal("KILL");
+    let third = beside(&witness, "169.254.20.10").argument("-firewall=iptables").spawn();
+    third.wait_for_line("Dunlin-");
+    wait_until_said(&witness, "nft list tables | grep -c dunlin || true", "0\n");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::time::Duration;
 
 use dunlin_core::directive::{HttpEndpoint, OnListenFailure};
 use tokio::sync::mpsc;
@@ -12,8 +13,9 @@ use tokio::sync::mpsc;
 pub struct Extras {
     /// Open as long as the server runs, whatever the Corefile says.
     pub endpoints: Vec<HttpEndpoint>,
-    /// In place of a failed start or reload, an HTTP address that is taken is tried again until it
-    /// works: DNS must not fail because of a port that somebody else has.
+    /// In place of a failed start or reload, an address that cannot be listened on is tried again until
+    /// it works, for HTTP always, and for DNS if there is another one: what somebody else has taken, or
+    /// a family that the host has not, must not stop all.
     pub is_patient: bool,
     /// Somebody who knows that the Corefile changed.
     pub nudges: Option<mpsc::Receiver<Nudge>>,
@@ -30,6 +32,15 @@ pub enum Nudge {
     Load,
 }
 
+/// Time to try again; never, if there is nothing to try.
+pub(super) async fn retry_if(has_missing: bool) {
+    if !has_missing {
+        return std::future::pending().await;
+    }
+    tokio::time::sleep(RETRY).await;
+}
+
+const RETRY: Duration = Duration::from_secs(1);
 const TAKEN: &str = "An HTTP endpoint has to wait: ";
 
 impl Extras {

@@ -100,6 +100,8 @@ pub(crate) struct Controller {
     control: Control,
     on_debug: Box<dyn Fn(bool) + Send>,
     extras: Extras,
+    /// Listeners that could not be opened are tried again: only with patience.
+    has_missing: bool,
 }
 
 /// An old generation may answer its queries for so long.
@@ -137,6 +139,7 @@ pub async fn run(options: Options) -> Result<u8, Vec<Diagnostic>> {
         control,
         on_debug,
         extras,
+        has_missing: false,
     };
     controller.apply(draft).await.map_err(|text| bare(&text))?;
     reload.arm(&controller, &loaded);
@@ -186,6 +189,7 @@ impl Controller {
                     }
                 },
                 () = reload.due() => reload.look(&mut self).await,
+                () = extras::retry_if(self.has_missing) => self.open_missing().await,
                 nudge = self.extras.nudge() => match nudge {
                     Nudge::Look => reload.look(&mut self).await,
                     Nudge::Load => reload.forced(&mut self).await,
@@ -201,17 +205,27 @@ impl Controller {
     pub(crate) async fn apply(&mut self, draft: Draft) -> Result<(), String> {
         let mut generation = Generation::assemble(draft);
         self.extras.add_to(&mut generation.endpoints);
-        let mut opened = Vec::new();
+        let (mut opened, mut missing) = (Vec::new(), Vec::new());
         let mut real: HashMap<SocketAddr, SocketAddr> = HashMap::new();
         for (plan, table) in &generation.tables {
             if let Some(listener) = self.listeners.get(&plan.address) {
                 real.insert(plan.address, listener.address);
                 continue;
             }
-            let pairs = self.sockets.open(plan.address)?;
+            let pairs = match self.sockets.open(plan.address) {
+                Ok(pairs) => pairs,
+                Err(error) if self.extras.is_patient => {
+                    missing.push(error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             let address = pairs.first().map_or(plan.address, |pair| pair.address(plan.address));
             real.insert(plan.address, address);
             opened.push((plan.address, self.listener(address, Arc::clone(table)), pairs));
+        }
+        if let (Some(error), true) = (missing.first(), real.is_empty()) {
+            return Err(error.clone());
         }
         let prepared = self.endpoints.prepare(&generation.endpoints).await?;
         if let Err(error) = generation.start(&real, &self.control).await {
@@ -219,6 +233,10 @@ impl Controller {
             return Err(format!("{error:#}"));
         }
         // Nothing can fail from here on.
+        self.has_missing = !missing.is_empty();
+        for error in missing {
+            tracing::warn!("{error}: serving without it, and trying again");
+        }
         (self.on_debug)(generation.debug);
         self.endpoints.commit(&generation.endpoints, prepared);
         for (plan, table) in &generation.tables {
@@ -234,6 +252,27 @@ impl Controller {
         let old = std::mem::replace(&mut self.generation, generation);
         self.drains.spawn(drain(old));
         Ok(())
+    }
+
+    /// Opens what could not be opened before.
+    async fn open_missing(&mut self) {
+        let tables = self.generation.tables.iter();
+        let missing: Vec<_> = tables
+            .filter(|(plan, _)| !self.listeners.contains_key(&plan.address))
+            .map(|(plan, table)| (plan.address, Arc::clone(table)))
+            .collect();
+        self.has_missing = false;
+        for (planned, table) in missing {
+            let Ok(pairs) = self.sockets.open(planned) else {
+                self.has_missing = true;
+                continue;
+            };
+            let address = pairs.first().map_or(planned, |pair| pair.address(planned));
+            let listener = self.listener(address, table);
+            self.sockets.serve(&listener, pairs).await;
+            self.listeners.insert(planned, listener);
+            tracing::info!("Serving on {address} too");
+        }
     }
 
     fn listener(&self, address: SocketAddr, table: Arc<crate::table::Table>) -> Arc<Listener> {
