@@ -4,6 +4,8 @@
 //! Rules exist only while we can answer ourselves. Which of two processes they belong to is told by the
 //! note on the link; the one that came first removes nothing that the other one has taken.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -58,6 +60,8 @@ struct Thread {
     link: Option<LocalLink<Route>>,
     firewall: Firewall,
     wishes: Receiver<Wish>,
+    /// Whether a look is among the wishes: one is as good as many, and must not keep others out.
+    is_look_wished: Arc<AtomicBool>,
     failed: Option<oneshot::Sender<()>>,
     is_ready: bool,
     is_steering: bool,
@@ -98,6 +102,7 @@ impl Keeper {
             link,
             firewall: Firewall::choose(config, errors),
             wishes: received,
+            is_look_wished: Arc::default(),
             failed: Some(fail),
             is_ready: false,
             is_steering: false,
@@ -111,8 +116,8 @@ impl Keeper {
             link.ensure();
         }
         let groups = [Group::Link, Group::Ipv4Address, Group::Ipv6Address];
-        listen(Family::Route, &groups, &wishes);
-        listen(Family::Netfilter, &[Group::Nftables], &wishes);
+        listen(Family::Route, &groups, &wishes, &thread.is_look_wished);
+        listen(Family::Netfilter, &[Group::Nftables], &wishes, &thread.is_look_wished);
         thread::Builder::new().name("keeper".into()).spawn(move || thread.run())?;
         Ok((Self { wishes }, Failure(failed)))
     }
@@ -179,7 +184,10 @@ impl Thread {
     fn act(&mut self, wish: Wish) -> bool {
         match wish {
             Wish::Ready => self.is_ready = true,
-            Wish::Look => self.due = self.due.min(self.last_look + BETWEEN_LOOKS),
+            Wish::Look => {
+                self.is_look_wished.store(false, Relaxed);
+                self.due = self.due.min(self.last_look + BETWEEN_LOOKS);
+            }
             Wish::Withdraw(done) => {
                 self.withdraw();
                 let _gone = done.send(());
@@ -235,6 +243,10 @@ impl Thread {
                 self.steer();
             }
             return;
+        }
+        // Who is not steering has no other look at the link: a predecessor may have taken it along.
+        if let (Some(link), false) = (&mut self.link, self.is_steering) {
+            link.ensure();
         }
         let (since, times) = self.silence.unwrap_or_else(|| (Instant::now(), 0));
         self.silence = Some((since, times + 1));
@@ -319,7 +331,12 @@ fn token() -> String {
 }
 
 /// Wakes the keeper at every change; the thread lives as long as the process.
-fn listen(family: Family, groups: &[Group], wishes: &SyncSender<Wish>) {
+fn listen(
+    family: Family,
+    groups: &[Group],
+    wishes: &SyncSender<Wish>,
+    is_look_wished: &Arc<AtomicBool>,
+) {
     let socket = match Netlink::listen(family, groups) {
         Ok(socket) => socket,
         Err(error) => {
@@ -327,11 +344,12 @@ fn listen(family: Family, groups: &[Group], wishes: &SyncSender<Wish>) {
             return;
         }
     };
-    let wishes = wishes.clone();
+    let (wishes, is_wished) = (wishes.clone(), Arc::clone(is_look_wished));
     let listening = move || {
         while socket.wait().is_ok() {
-            // One is as good as many.
-            let _full = wishes.try_send(Wish::Look);
+            if !is_wished.swap(true, Relaxed) && wishes.try_send(Wish::Look).is_err() {
+                return;
+            }
         }
     };
     if let Err(error) = thread::Builder::new().name("netlink".into()).spawn(listening) {

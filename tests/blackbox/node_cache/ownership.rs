@@ -159,3 +159,19 @@ fn dns_and_rules_stay_for_the_time_of_lameduck() {
     let place = |text: &str| lines.iter().position(|line| line.contains(text)).unwrap();
     assert!(place("Going into lameduck") < place("Tearing down"), "{lines:?}");
 }
+
+#[test]
+fn a_link_that_a_predecessor_takes_along_is_made_again() {
+    if !is_possible(&["iptables", "nft"]) {
+        return;
+    }
+    // Nothing is answered at first, so that the process owns nothing yet.
+    let mute = "nft add table ip mute; nft add chain ip mute in '{ type filter hook input priority 0; }'; \
+                nft add rule ip mute in ip daddr 169.254.20.10 udp dport 53 drop; ";
+    let server = first(ADDRESS, mute).spawn();
+    server.wait_for_line("Dunlin-");
+    say(&server, "ip addr del 169.254.20.10/32 dev nodelocaldns; nft delete table ip mute");
+    wait_for_owner(&server);
+    wait_until_said(&server, COUNT, "8\n");
+    assert!(answers(&server, ADDRESS));
+}

@@ -99,35 +99,29 @@ fn read_both(child: &mut Child, limit: Duration) -> Option<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
-    fn script(directory: &Path, text: &str) -> Program {
-        let path = directory.join("tool");
-        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        Program::find("tool", directory.to_str())
-    }
+    const LIMIT: Duration = Duration::from_secs(10);
+    const PLACES: Option<&str> = Some("relative:/bin:/usr/bin");
 
     #[test]
     fn a_program_gets_its_arguments_and_no_environment() {
-        let root = tempfile::tempdir().unwrap();
-        let program = script(root.path(), "echo \"$@\" ; echo \"$HOME$USER\" >&2 ; exit 4");
-        let outcome = program.locked(&["-C", "a b"], Duration::from_secs(10)).unwrap();
+        let echo = Program::find("echo", PLACES);
+        assert_eq!(echo.locked(&["-C", "a b"], LIMIT).unwrap().out, "-w 5 -C a b");
+        let shell = Program::find("sh", PLACES);
+        let outcome = shell.run(&["-c", "echo $HOME$USER; echo no >&2; exit 4"], LIMIT).unwrap();
         let Outcome { status, out, err } = outcome;
-        assert_eq!((status, &*out, &*err), (Some(4), "-w 5 -C a b", ""));
+        assert_eq!((status, &*out, &*err), (Some(4), "", "no"));
+        assert!(Program::find("true", PLACES).works() && !Program::find("false", PLACES).works());
     }
 
     #[test]
     fn what_is_missing_or_hangs_is_an_error() {
-        let limit = Duration::from_secs(10);
-        let missing = Program::find("no-such-tool", Some("/usr/bin:relative"));
-        assert_eq!(missing.locked(&[], limit), Err(RunError::Missing));
+        let missing = Program::find("no-such-tool", PLACES);
+        assert_eq!(missing.locked(&[], LIMIT), Err(RunError::Missing));
         assert!(!missing.works());
-        let root = tempfile::tempdir().unwrap();
-        let hangs = script(root.path(), "exec sleep 100");
         let limit = Duration::from_millis(50);
-        assert_eq!(hangs.locked(&[], limit), Err(RunError::TooLong(limit)));
+        let hangs = Program::find("sh", PLACES).run(&["-c", "exec sleep 100"], limit);
+        assert_eq!(hangs, Err(RunError::TooLong(limit)));
     }
 }
