@@ -18,6 +18,7 @@ mod command_line;
 mod examples;
 mod format;
 mod kit;
+mod node_cache;
 mod node_local;
 mod pages;
 mod queries;

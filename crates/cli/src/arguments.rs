@@ -1,6 +1,8 @@
-//! Arguments in the syntax of Go's `flag`: `-x`, `--x`, `-x=v`, `-x v`; the last one wins.
+//! The flags of `dunlin` and of `dunlin check`.
 
 use std::path::PathBuf;
+
+use crate::go_flags::{self, Known, Sink, Stop};
 
 /// What the process is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +27,8 @@ pub(crate) struct Flags {
     pub(crate) log_time: bool,
     /// Whether `fmt` only says if something would change.
     pub(crate) check: bool,
-    plugins: bool,
-    version: bool,
+    pub(crate) plugins: bool,
+    pub(crate) version: bool,
 }
 
 /// What became of the arguments.
@@ -38,9 +40,6 @@ pub(crate) enum Parsed {
     /// What is wrong, and the exit status.
     Wrong(String, u8),
 }
-
-/// A flag: its name, what its value is called, its default, what it does.
-struct Known(&'static str, Option<&'static str>, &'static str, &'static str);
 
 const SERVE: [Known; 10] = [
     Known("conf", Some("string"), "", "Corefile to load (default \"./Corefile\", else built-in)"),
@@ -94,34 +93,13 @@ struct Reader {
 
 impl Reader {
     fn read(mut self, arguments: &[String], command: fn(Flags) -> Command) -> Parsed {
-        let mut rest = arguments.iter();
-        while let Some(argument) = rest.next() {
-            let Some(name) = argument.strip_prefix('-').filter(|name| !name.is_empty()) else {
-                if self.names_the_file && self.flags.conf.is_none() {
-                    self.flags.conf = Some(argument.into());
-                    continue;
-                }
-                let words = std::iter::once(argument).chain(rest);
-                return extra(&words.map(String::as_str).collect::<Vec<_>>());
-            };
-            let name = name.strip_prefix('-').unwrap_or(name);
-            if name.is_empty() {
-                let words: Vec<&str> = rest.map(String::as_str).collect();
-                if words.is_empty() {
-                    break;
-                }
-                return extra(&words);
-            }
-            let (name, value) = match name.split_once('=') {
-                Some((name, value)) => (name, Some(value.to_owned())),
-                None => (name, None),
-            };
-            if name == "h" || name == "help" {
-                return Parsed::Help(self.usage());
-            }
-            if let Err(text) = self.take(name, value, &mut rest) {
+        match go_flags::read(self.known, arguments, &mut self) {
+            Err(Stop::Help) => return Parsed::Help(self.usage()),
+            Err(Stop::Wrong(text, 2)) => {
                 return Parsed::Wrong(format!("{text}\n{}", self.usage()), 2);
             }
+            Err(Stop::Wrong(text, status)) => return Parsed::Wrong(text, status),
+            Ok(()) => {}
         }
         Parsed::Run(match self.flags {
             Flags { version: true, .. } => Command::Version,
@@ -130,63 +108,8 @@ impl Reader {
         })
     }
 
-    fn take<'a>(
-        &mut self,
-        name: &str,
-        value: Option<String>,
-        rest: &mut impl Iterator<Item = &'a String>,
-    ) -> Result<(), String> {
-        let Some(known) = self.known.iter().find(|known| known.0 == name) else {
-            return Err(format!("flag provided but not defined: -{name}"));
-        };
-        if known.1.is_none() {
-            let value = value.unwrap_or_else(|| "true".into());
-            let on = parse_bool(&value).ok_or_else(|| {
-                format!("invalid boolean value {value:?} for -{name}: parse error")
-            })?;
-            return self.set_bool(name, on);
-        }
-        let value = value.or_else(|| rest.next().cloned());
-        let value = value.ok_or_else(|| format!("flag needs an argument: -{name}"))?;
-        self.set(name, &value)
-            .ok_or_else(|| format!("invalid value {value:?} for flag -{name}: parse error"))
-    }
-
-    fn set_bool(&mut self, name: &str, on: bool) -> Result<(), String> {
-        let flag = match name {
-            "check" => &mut self.flags.check,
-            "log-time" => &mut self.flags.log_time,
-            "plugins" => &mut self.flags.plugins,
-            "quiet" => &mut self.flags.quiet,
-            _ => &mut self.flags.version,
-        };
-        *flag = on;
-        Ok(())
-    }
-
-    fn set(&mut self, name: &str, value: &str) -> Option<()> {
-        let flags = &mut self.flags;
-        match (name, value) {
-            ("conf", _) => flags.conf = Some(value.into()),
-            ("pidfile", _) => flags.pidfile = Some(value.into()),
-            ("dns.port" | "p", _) => flags.port = Some(value.parse().ok()?),
-            ("driver", "native" | "hickory") => flags.hickory = value == "hickory",
-            ("log-format" | "format", "text" | "json") => flags.json = value == "json",
-            _ => return None,
-        }
-        Some(())
-    }
-
     fn usage(&self) -> String {
-        let mut text = format!("Usage of {}:\n", self.program);
-        for Known(name, value, default, meaning) in self.known {
-            let value = value.map(|value| format!(" {value}")).unwrap_or_default();
-            let default = match *default {
-                "" => String::new(),
-                default => format!(" (default {default:?})"),
-            };
-            text.push_str(&format!("  -{name}{value}\n    \t{meaning}{default}\n"));
-        }
+        let mut text = format!("Usage of {}:\n{}", self.program, go_flags::usage(self.known));
         if self.program == "dunlin" {
             text.push_str(
                 "\ndunlin check [-conf] [F] [-format text|json] tells all mistakes of a Corefile.\n\
@@ -197,18 +120,49 @@ impl Reader {
     }
 }
 
-/// What Go's `strconv.ParseBool` takes.
-fn parse_bool(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
+impl Sink for Reader {
+    fn switch(&mut self, name: &str, on: bool) {
+        self.flags.switch(name, on);
+    }
+
+    fn value(&mut self, name: &str, value: &str) -> Option<()> {
+        self.flags.value(name, value)
+    }
+
+    fn word(&mut self, word: &str) -> bool {
+        let is_file = self.names_the_file && self.flags.conf.is_none();
+        if is_file {
+            self.flags.conf = Some(word.into());
+        }
+        is_file
     }
 }
 
-fn extra(words: &[&str]) -> Parsed {
-    let time = crate::logging::local_time();
-    Parsed::Wrong(format!("{time} extra command line arguments: [{}]\n", words.join(" ")), 1)
+impl Flags {
+    /// Takes a switch of `dunlin`.
+    pub(crate) fn switch(&mut self, name: &str, on: bool) {
+        let flag = match name {
+            "check" => &mut self.check,
+            "log-time" => &mut self.log_time,
+            "plugins" => &mut self.plugins,
+            "quiet" => &mut self.quiet,
+            _ => &mut self.version,
+        };
+        *flag = on;
+    }
+
+    /// Takes a value of `dunlin`; `None` if it is not of the flag's kind.
+    pub(crate) fn value(&mut self, name: &str, value: &str) -> Option<()> {
+        match (name, value) {
+            ("conf", _) => self.conf = Some(value.into()),
+            ("pidfile", _) => self.pidfile = Some(value.into()),
+            ("dns.port" | "p", _) => self.port = Some(value.parse().ok()?),
+            ("driver", "native" | "hickory") => self.hickory = value == "hickory",
+            ("log-format" | "format", "text" | "json") => self.json = value == "json",
+            _ => return None,
+        }
+        Some(())
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ mod arguments;
 mod banner;
 mod check;
 mod format;
+mod go_flags;
 mod logging;
+mod node_cache;
 mod server;
 
 use std::io::Write;
@@ -17,6 +19,7 @@ use std::process::ExitCode;
 use dunlin_core::Registry;
 
 use self::arguments::{Command, Parsed};
+pub use self::node_cache::run_node_cache;
 
 /// The embedded Corefile: what runs without one.
 const DEFAULT_COREFILE: &str = include_str!("../../../Corefile.example");

@@ -11,19 +11,28 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-/// Sends all events to `lines`, in their style. The result switches DEBUG lines on and off.
-pub(crate) fn install(lines: &Lines) -> Arc<AtomicBool> {
-    let debug = Arc::new(AtomicBool::new(false));
-    let layer = LineLayer { lines: lines.clone(), debug: Arc::clone(&debug) };
+/// Sends all events to `lines`, in their style.
+pub(crate) fn install(lines: &Lines) -> Switches {
+    let switches = Switches::default();
+    let layer = LineLayer { lines: lines.clone(), switches: switches.clone() };
     let subscriber = tracing_subscriber::registry().with(layer);
     // A second one in this process, as in an embedding, keeps the first.
     let _already_set = tracing::subscriber::set_global_default(subscriber);
-    debug
+    switches
+}
+
+/// What can be said of lines while the process runs. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Switches {
+    /// Whether DEBUG lines are wanted.
+    pub(crate) debug: Arc<AtomicBool>,
+    /// Text lines go to standard error, with the time in front: node-cache's, before its server starts.
+    pub(crate) early: Arc<AtomicBool>,
 }
 
 struct LineLayer {
     lines: Lines,
-    debug: Arc<AtomicBool>,
+    switches: Switches,
 }
 
 impl<S: Subscriber> Layer<S> for LineLayer {
@@ -37,6 +46,11 @@ impl<S: Subscriber> Layer<S> for LineLayer {
         event.record(&mut text);
         let label = label(level, target);
         let Style { format, time } = self.lines.style();
+        if format == Format::Text && self.switches.early.load(Relaxed) {
+            let text = text.finish();
+            crate::to_stderr(&format!("{} [{label}] {text}\n", local_time()));
+            return;
+        }
         self.lines.write(|line| match format {
             Format::Json => write_json(line, label, target, &text.finish()),
             Format::Text => write_text(line, time, label, target, &text.finish()),
@@ -48,7 +62,7 @@ impl LineLayer {
     /// Our own life-cycle events; of foreign crates, what somebody should look at.
     fn wants(&self, level: Level, target: &str) -> bool {
         let own = ["dunlin", "plugin/", "fatal"].iter().any(|lead| target.starts_with(lead));
-        let most = match (own, self.debug.load(Relaxed)) {
+        let most = match (own, self.switches.debug.load(Relaxed)) {
             (true, true) => Level::DEBUG,
             (true, false) => Level::INFO,
             (false, _) => Level::ERROR,

@@ -3,18 +3,24 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use anyhow::Context;
 use dunlin_core::Registry;
+use dunlin_core::corefile::Diagnostic;
 use dunlin_core::lines::{Format, Lines, Style};
 use dunlin_core::metrics::Metrics;
-use dunlin_engine::{Driver, Options, Origin, Setup, Signals, Started};
+use dunlin_engine::{Driver, Extras, Options, Origin, Setup, Signals, Started};
+use tokio::runtime::Runtime;
 
 use crate::arguments::Flags;
-use crate::logging::install;
+use crate::logging::{Switches, install};
 use crate::{DEFAULT_COREFILE, banner, to_stderr};
+
+/// What is done once queries are answered.
+pub(crate) type Announce = Box<dyn FnOnce(&Started) + Send>;
 
 /// How long the last lines may take to be written.
 const LAST_LINES: Duration = Duration::from_secs(1);
@@ -31,45 +37,84 @@ pub(crate) fn serve(registry: Registry, flags: &Flags) -> ExitCode {
 }
 
 fn start(registry: Registry, flags: &Flags) -> anyhow::Result<u8> {
-    dunlin_engine::prepare_process();
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    if !flags.hickory {
-        builder.worker_threads(1);
-    }
-    let runtime = builder.thread_name("background").enable_all().build()?;
-    // Before anything else: by default, a reload signal would end the process.
-    let signals = runtime.block_on(async { Signals::install() }).context("signals")?;
-    dunlin_engine::install_hook();
-
-    let metrics = Metrics::new(dunlin_engine::worker_count());
-    let dropped = metrics.counter(
-        "dunlin_log_dropped_lines_total",
-        "Log lines lost because nobody read them in time.",
-        &[],
-    );
-    let format = if flags.json { Format::Json } else { Format::Text };
-    let lines = Lines::new(std::io::stdout(), dropped.with(&[])).context("log writer")?;
-    let lines = lines.styled(Style { format, time: flags.log_time });
-    let debug = install(&lines);
+    let mut ground = Ground::prepare(flags)?;
     let setup = setup(registry, flags)?;
-    let options = Options {
-        on_start: announce(&setup, flags, lines.clone()),
+    let announce = announce(&setup, flags, ground.lines.clone());
+    let options = options(&mut ground, flags, setup, announce, Extras::default())?;
+    let result = ground.runtime.block_on(dunlin_engine::run(options));
+    finish(ground, flags, result)
+}
+
+/// What stands before a server does: runtime, signals, metrics, log.
+pub(crate) struct Ground {
+    pub(crate) runtime: Runtime,
+    signals: Option<Signals>,
+    pub(crate) metrics: Metrics,
+    pub(crate) lines: Lines,
+    pub(crate) switches: Switches,
+}
+
+impl Ground {
+    pub(crate) fn prepare(flags: &Flags) -> anyhow::Result<Self> {
+        dunlin_engine::prepare_process();
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        if !flags.hickory {
+            builder.worker_threads(1);
+        }
+        let runtime = builder.thread_name("background").enable_all().build()?;
+        // Before anything else: by default, a reload signal would end the process.
+        let signals = runtime.block_on(async { Signals::install() }).context("signals")?;
+        dunlin_engine::install_hook();
+
+        let metrics = Metrics::new(dunlin_engine::worker_count());
+        let dropped = metrics.counter(
+            "dunlin_log_dropped_lines_total",
+            "Log lines lost because nobody read them in time.",
+            &[],
+        );
+        let format = if flags.json { Format::Json } else { Format::Text };
+        let lines = Lines::new(std::io::stdout(), dropped.with(&[])).context("log writer")?;
+        let lines = lines.styled(Style { format, time: flags.log_time });
+        let switches = install(&lines);
+        Ok(Self { runtime, signals: Some(signals), metrics, lines, switches })
+    }
+}
+
+/// What the engine is started with, once.
+pub(crate) fn options(
+    ground: &mut Ground,
+    flags: &Flags,
+    setup: Setup,
+    on_start: Announce,
+    extras: Extras,
+) -> anyhow::Result<Options> {
+    let debug = Arc::clone(&ground.switches.debug);
+    Ok(Options {
+        on_start,
         setup,
         driver: if flags.hickory { Driver::Hickory } else { Driver::Native },
         workers: None,
-        metrics,
-        lines: lines.clone(),
-        signals,
+        metrics: ground.metrics.clone(),
+        lines: ground.lines.clone(),
+        signals: ground.signals.take().context("signals")?,
         on_debug: Box::new(move |on| debug.store(on, Relaxed)),
-    };
-    let result = runtime.block_on(dunlin_engine::run(options));
-    lines.close(LAST_LINES);
-    runtime.shutdown_background();
+        extras,
+    })
+}
+
+/// Clears up behind a server that has ended.
+pub(crate) fn finish(
+    ground: Ground,
+    flags: &Flags,
+    result: Result<u8, Vec<Diagnostic>>,
+) -> anyhow::Result<u8> {
+    ground.lines.close(LAST_LINES);
+    ground.runtime.shutdown_background();
     if let Some(path) = &flags.pidfile {
         // It may be gone already, or belong to a successor's directory.
         let _gone = std::fs::remove_file(path);
     }
-    result.map_err(|mistakes| match mistakes.into_iter().find(|found| found.is_error()) {
+    result.map_err(|mistakes| match mistakes.into_iter().find(Diagnostic::is_error) {
         Some(first) => anyhow::Error::new(first),
         None => anyhow::anyhow!("the server could not start"),
     })
@@ -101,7 +146,7 @@ pub(crate) fn standard_input() -> anyhow::Result<Vec<u8>> {
 }
 
 /// Prints zones, banner and hints, and writes the pid file, once queries are answered.
-fn announce(setup: &Setup, flags: &Flags, lines: Lines) -> Box<dyn FnOnce(&Started) + Send> {
+pub(crate) fn announce(setup: &Setup, flags: &Flags, lines: Lines) -> Announce {
     let quiet = flags.quiet;
     let pidfile = flags.pidfile.clone();
     let built_in = match &setup.origin {

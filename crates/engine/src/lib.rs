@@ -20,8 +20,8 @@ mod testing;
 mod texts;
 mod workers;
 
-pub use self::config::{Origin, Setup, check};
-pub use self::controller::{Driver, Options, Started, run};
+pub use self::config::{Held, Origin, Setup, check};
+pub use self::controller::{Driver, Extras, Nudge, Options, Started, run};
 pub use self::hickory::Embedded;
 pub use self::serve::install_hook;
 pub use self::signals::Signals;

@@ -13,6 +13,8 @@ mod address;
 pub mod batch;
 pub mod interfaces;
 pub mod limits;
+pub mod netlink;
+pub mod privileges;
 pub mod process;
 pub mod sockets;
 pub mod watch;

@@ -11,7 +11,9 @@ mod tests;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use dunlin_core::corefile::{Corefile, DIRECTIVES, Diagnostic, ServerBlock, Settings, Source};
+use dunlin_core::corefile::{
+    Corefile, DIRECTIVES, Diagnostic, Position, ServerBlock, Settings, Source,
+};
 use dunlin_core::directive::{Block, Readiness, Retain, SetupContext};
 use dunlin_core::lines::Lines;
 use dunlin_core::metrics::Metrics;
@@ -19,7 +21,7 @@ use dunlin_core::{Entry, Registry};
 use sha2::{Digest, Sha512};
 
 pub(crate) use self::listeners::{ListenPlan, plan};
-pub use self::origin::Origin;
+pub use self::origin::{Held, Origin};
 
 /// What a configuration is made from, the same for every generation.
 #[derive(Debug, Clone)]
@@ -223,11 +225,18 @@ fn hex(octets: &[u8]) -> String {
     })
 }
 
+const EMPTY: &str = "the Corefile has no server blocks";
+
 /// What `dunlin check` tells: all mistakes and warnings of a configuration, without a socket.
 #[must_use]
 pub fn check(setup: &Setup) -> Vec<Diagnostic> {
     let loaded = setup.load();
     let mut diagnostics = loaded.diagnostics;
+    if loaded.is_fallback && matches!(setup.origin, Origin::Made(..)) {
+        // Nobody made it on purpose.
+        let position = Position { file: setup.origin.name().into(), line: 1, column: 1 };
+        diagnostics.push(Diagnostic::bare(position, EMPTY.into(), EMPTY.into()));
+    }
     let metrics = Metrics::new(0);
     let result = setup.set_up(&loaded.corefile, &metrics, &Lines::discarded(), &Retain::default());
     diagnostics.extend(result.err().unwrap_or_default());

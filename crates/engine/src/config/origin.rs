@@ -1,7 +1,9 @@
 //! Where a Corefile comes from.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use dunlin_core::corefile::{Diagnostic, LoadError, Loader, Position};
 
 /// The source of the main text.
@@ -13,13 +15,38 @@ pub enum Origin {
     Usual(PathBuf),
     /// Standard input, read once; it never changes.
     Stdin(Vec<u8>),
+    /// A file that this process writes itself, or the text that it could not write.
+    Made(PathBuf, Held),
 }
+
+/// A Corefile in memory; while it holds none, the file counts. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Held(Arc<ArcSwapOption<Vec<u8>>>);
+
+impl Held {
+    /// Puts a text in place of the file, or takes it away.
+    pub fn hold(&self, text: Option<Vec<u8>>) {
+        self.0.store(text.map(Arc::new));
+    }
+}
+
+impl PartialEq for Held {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Held {}
 
 impl Origin {
     /// How messages name it.
     pub(crate) fn name(&self) -> &str {
         match self {
-            Self::Named(path) | Self::Usual(path) => path.to_str().unwrap_or("Corefile"),
+            // A text in memory may have no file at all.
+            Self::Made(path, _) if path.as_os_str().is_empty() => "Corefile",
+            Self::Named(path) | Self::Usual(path) | Self::Made(path, _) => {
+                path.to_str().unwrap_or("Corefile")
+            }
             Self::Stdin(_) => "/dev/stdin",
         }
     }
@@ -27,7 +54,9 @@ impl Origin {
     /// The file, if it is one.
     pub(crate) fn path(&self) -> Option<PathBuf> {
         match self {
-            Self::Named(path) | Self::Usual(path) => std::path::absolute(path).ok(),
+            Self::Named(path) | Self::Usual(path) | Self::Made(path, _) => {
+                std::path::absolute(path).ok()
+            }
             Self::Stdin(_) => None,
         }
     }
@@ -48,6 +77,12 @@ impl Origin {
     pub(super) fn read(&self, loader: &impl Loader) -> Result<Option<Vec<u8>>, Diagnostic> {
         let (path, lead) = match self {
             Self::Stdin(text) => return Ok(Some(text.clone())),
+            Self::Made(path, held) => {
+                if let Some(text) = &*held.0.load() {
+                    return Ok(Some(text.to_vec()));
+                }
+                (path, "loading Caddyfile via flag: ")
+            }
             Self::Named(path) => (path, "loading Caddyfile via flag: "),
             Self::Usual(path) => (path, "loading Caddyfile via default: "),
         };

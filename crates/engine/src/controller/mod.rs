@@ -1,6 +1,7 @@
 //! The one owner of everything that lives longer than a generation: sockets, workers, endpoints.
 //! All causes of a reload come together here, one after the other.
 
+mod extras;
 mod shutdown;
 mod sockets;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+pub use self::extras::{Extras, Nudge};
 use self::sockets::Sockets;
 use crate::config::{Draft, ListenPlan, Setup};
 use crate::generation::Generation;
@@ -57,6 +59,8 @@ pub struct Options {
     pub on_start: Box<dyn FnOnce(&Started) + Send>,
     /// Called with every new generation: whether DEBUG lines are wanted.
     pub on_debug: Box<dyn Fn(bool) + Send>,
+    /// What a process around the server may want besides.
+    pub extras: Extras,
 }
 
 /// What there is to tell when a server has started.
@@ -96,6 +100,9 @@ pub(crate) struct Controller {
     drains: TaskTracker,
     control: Control,
     on_debug: Box<dyn Fn(bool) + Send>,
+    extras: Extras,
+    /// Listeners that could not be opened are tried again: only with patience.
+    has_missing: bool,
 }
 
 /// How long after the start the first turns of timers and watchers are over.
@@ -111,7 +118,7 @@ const DRAIN_STEP: Duration = Duration::from_millis(20);
 /// # Errors
 /// It could not start. The first diagnostic is the one that CoreDNS would tell.
 pub async fn run(options: Options) -> Result<u8, Vec<Diagnostic>> {
-    let Options { setup, driver, workers, metrics, lines, mut signals, on_start, on_debug } =
+    let Options { setup, driver, workers, metrics, lines, mut signals, on_start, on_debug, extras } =
         options;
     let (ends, mut ended) = mpsc::channel(4);
     let fatal = ends.clone();
@@ -134,6 +141,8 @@ pub async fn run(options: Options) -> Result<u8, Vec<Diagnostic>> {
         drains: TaskTracker::new(),
         control,
         on_debug,
+        extras,
+        has_missing: false,
     };
     controller.apply(draft).await.map_err(|text| bare(&text))?;
     reload.arm(&controller, &loaded);
@@ -189,6 +198,11 @@ impl Controller {
                     }
                 },
                 () = reload.due() => reload.look(&mut self).await,
+                () = extras::retry_if(self.has_missing) => self.open_missing().await,
+                nudge = self.extras.nudge() => match nudge {
+                    Nudge::Look => reload.look(&mut self).await,
+                    Nudge::Load => reload.forced(&mut self).await,
+                },
             }
         }
     }
@@ -199,7 +213,8 @@ impl Controller {
     /// Sockets, endpoints or start hooks that failed; the old configuration runs on.
     pub(crate) async fn apply(&mut self, draft: Draft) -> Result<(), String> {
         let mut generation = Generation::assemble(draft);
-        let mut opened = Vec::new();
+        self.extras.add_to(&mut generation.endpoints);
+        let (mut opened, mut missing) = (Vec::new(), Vec::new());
         let mut real: HashMap<SocketAddr, SocketAddr> = HashMap::new();
         for (plan, table) in &generation.tables {
             if let Some(listener) = self.listeners.get(&plan.address) {
@@ -207,10 +222,20 @@ impl Controller {
                 continue;
             }
             let count = self.sockets.count(plan.sockets);
-            let pairs = self.sockets.open(plan.address, count)?;
+            let pairs = match self.sockets.open(plan.address, count) {
+                Ok(pairs) => pairs,
+                Err(error) if self.extras.is_patient => {
+                    missing.push(error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             let address = pairs.first().map_or(plan.address, |pair| pair.address(plan.address));
             real.insert(plan.address, address);
             opened.push((plan.address, self.listener(address, count, table), pairs));
+        }
+        if let (Some(error), true) = (missing.first(), real.is_empty()) {
+            return Err(error.clone());
         }
         let prepared = self.endpoints.prepare(&generation.endpoints).await?;
         if let Err(error) = generation.start(&real, &self.control).await {
@@ -218,6 +243,10 @@ impl Controller {
             return Err(format!("{error:#}"));
         }
         // Nothing can fail from here on.
+        self.has_missing = !missing.is_empty();
+        for error in missing {
+            tracing::warn!("{error}: serving without it, and trying again");
+        }
         (self.on_debug)(generation.debug);
         self.endpoints.commit(&generation.endpoints, prepared);
         for (plan, table) in &generation.tables {
@@ -234,6 +263,29 @@ impl Controller {
         let old = std::mem::replace(&mut self.generation, generation);
         self.drains.spawn(drain(old));
         Ok(())
+    }
+
+    /// Opens what could not be opened before.
+    async fn open_missing(&mut self) {
+        let tables = self.generation.tables.iter();
+        let missing: Vec<_> = tables
+            .filter(|(plan, _)| !self.listeners.contains_key(&plan.address))
+            .map(|(plan, table)| {
+                (plan.address, self.sockets.count(plan.sockets), Arc::clone(table))
+            })
+            .collect();
+        self.has_missing = false;
+        for (planned, count, table) in missing {
+            let Ok(pairs) = self.sockets.open(planned, count) else {
+                self.has_missing = true;
+                continue;
+            };
+            let address = pairs.first().map_or(planned, |pair| pair.address(planned));
+            let listener = self.listener(address, count, &table);
+            self.sockets.serve(&listener, pairs).await;
+            self.listeners.insert(planned, listener);
+            tracing::info!("Serving on {address} too");
+        }
     }
 
     fn listener(&self, address: SocketAddr, sockets: usize, table: &Arc<Table>) -> Arc<Listener> {

@@ -27,6 +27,9 @@ impl Controller {
             tracing::info!(target: "plugin/health", "Going into lameduck mode for {shown}");
             tokio::time::sleep(self.generation.lameduck).await;
         }
+        if let Some(before_drain) = self.extras.before_drain.take() {
+            before_drain.await;
+        }
         let listeners: Vec<_> = self.listeners.drain().map(|(_, listener)| listener).collect();
         for listener in &listeners {
             listener.close();

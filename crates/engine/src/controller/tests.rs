@@ -89,6 +89,8 @@ impl Controller {
             drains: TaskTracker::new(),
             control,
             on_debug: Box::new(drop),
+            extras: Extras::default(),
+            has_missing: false,
         }
     }
 
@@ -224,6 +226,25 @@ async fn an_address_that_is_taken_changes_nothing() {
 }
 
 /// RL19: a query in flight over the switch is answered by the chain that it began in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_patience_one_address_that_is_taken_does_not_stop_another() {
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let mut controller = Controller::of_test(setup(Origin::Stdin(Vec::new())));
+    controller.extras.is_patient = true;
+    let alone = controller.draft(&format!(".:{port} {{\n bind 127.0.0.1\n rcode 9\n}}\n"));
+    let error = controller.apply(alone).await.unwrap_err();
+    assert!(error.contains("address already in use"), "{error}");
+    let both = controller.draft(&format!(".:{port} {{\n bind 127.0.0.1 127.0.0.2\n rcode 9\n}}\n"));
+    controller.apply(both).await.unwrap();
+    assert_eq!((controller.listeners.len(), controller.has_missing), (1, true));
+    controller.open_missing().await;
+    assert!(controller.has_missing);
+    drop(taken);
+    controller.open_missing().await;
+    assert_eq!((controller.listeners.len(), controller.has_missing), (2, false));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_old_generation_stops_once_after_its_last_query() {
     let mut controller = Controller::of_test(setup(Origin::Stdin(Vec::new())));

@@ -23,6 +23,6 @@ mod loops;
 mod manuals;
 mod observers;
 mod refreshes;
-mod shapes;
 mod rewrites;
+mod shapes;
 mod views;

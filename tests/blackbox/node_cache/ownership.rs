@@ -1,0 +1,177 @@
+//! Two processes on one node: a new one beside an old one, after a dead one, and one that fails.
+
+use dunlin_testkit::process::Server;
+
+use super::namespace::{
+    answers, beside, first, is_possible, say, wait_for_owner, wait_until_said, witness,
+};
+
+const ADDRESS: &str = "169.254.20.10";
+const COUNT: &str = "iptables -w -t raw -S | grep -c 'skip conntrack' || true";
+
+fn start() -> Server {
+    let server = first(ADDRESS, "").spawn();
+    server.wait_for_line("Dunlin-");
+    wait_until_said(&server, COUNT, "8\n");
+    server
+}
+
+#[test]
+fn a_new_process_takes_over_and_the_old_one_removes_nothing() {
+    if !is_possible(&["iptables"]) {
+        return;
+    }
+    let old = start();
+    let new = beside(&old, ADDRESS).spawn();
+    new.wait_for_line("Dunlin-");
+    wait_for_owner(&new);
+    old.signal("TERM");
+    assert_eq!(old.wait_exit().code(), Some(0));
+    old.wait_for_line("interface and rules belong to another process now: they stay");
+    assert_eq!(say(&new, COUNT), "8\n");
+    assert!(answers(&new, ADDRESS));
+    new.signal("INT");
+    assert_eq!(new.wait_exit().code(), Some(0));
+    new.wait_for_line("[INFO] Tearing down");
+}
+
+#[test]
+fn a_new_process_that_fails_changes_nothing() {
+    if !is_possible(&["iptables"]) {
+        return;
+    }
+    let old = start();
+    let failing = beside(&old, ADDRESS)
+        .argument("-basecorefile={{dir}}/bad/Corefile.base")
+        .file("bad/Corefile.base", ".:53 {\n    nonsense\n}\n")
+        .spawn();
+    assert_eq!(failing.wait_exit().code(), Some(1));
+    assert_eq!(say(&old, COUNT), "8\n");
+    assert!(say(&old, "ip -o addr show dev nodelocaldns").contains(ADDRESS));
+    assert!(answers(&old, ADDRESS));
+    old.signal("TERM");
+    assert_eq!(old.wait_exit().code(), Some(0));
+}
+
+#[test]
+fn what_a_killed_process_left_is_adopted() {
+    if !is_possible(&["iptables"]) {
+        return;
+    }
+    let old = start();
+    let witness = witness(&old);
+    old.signal("KILL");
+    old.wait_exit();
+    assert_eq!(say(&witness, COUNT), "8\n");
+    let next = beside(&witness, ADDRESS).spawn();
+    next.wait_for_line("Dunlin-");
+    wait_for_owner(&next);
+    assert!(answers(&witness, ADDRESS));
+    assert_eq!(say(&witness, COUNT), "8\n");
+    next.signal("TERM");
+    assert_eq!(next.wait_exit().code(), Some(0));
+    assert_eq!(say(&witness, COUNT), "0\n");
+    assert!(!say(&witness, "ip -o addr show dev nodelocaldns").contains(ADDRESS));
+}
+
+#[test]
+fn a_failed_start_leaves_no_address_behind() {
+    if !is_possible(&[]) {
+        return;
+    }
+    // The shell stays, and with it the namespace.
+    let script =
+        "ip link set lo up; ip link add nodelocaldns type bridge; \"$@\"; echo ended; sleep 1000";
+    let setup = Server::of(super::namespace::find("unshare").unwrap());
+    let words = ["-n", "sh", "-c", script, "sh", super::BINARY, "-localip", ADDRESS];
+    let shell = words
+        .iter()
+        .fold(setup, |setup, word| setup.argument(word))
+        .argument("-conf={{dir}}/Corefile")
+        .argument("-basecorefile={{dir}}/Corefile.base")
+        .file("Corefile.base", ".:53 {\n    nonsense\n}\n")
+        .spawn();
+    shell.wait_for_line("ended");
+    assert!(!say(&shell, "ip -o addr show dev nodelocaldns").contains(ADDRESS));
+}
+
+#[test]
+fn an_upgrade_under_load_loses_no_query() {
+    if !is_possible(&["iptables"]) {
+        return;
+    }
+    const QUERIES: usize = 20_000;
+    let old = start();
+    let names = old.directory().join("names");
+    std::fs::write(&names, "example.org A\n".repeat(QUERIES)).unwrap();
+    let batch = format!(
+        "dig +noall +comments +tries=1 +time=2 @{ADDRESS} -f {} | grep -c 'status: NOERROR'",
+        names.display()
+    );
+    std::thread::scope(|scope| {
+        // Opened before the old process ends: the namespace lives on with it.
+        let keep = beside(&old, ADDRESS);
+        let asking = scope.spawn(|| say(&old, &batch));
+        let new = keep.spawn();
+        wait_for_owner(&new);
+        old.signal("TERM");
+        assert_eq!(old.wait_exit().code(), Some(0));
+        assert!(!asking.is_finished(), "there was no load any more");
+        let answered = asking.join().unwrap();
+        assert_eq!(answered.trim(), QUERIES.to_string());
+        assert_eq!(say(&new, COUNT), "8\n");
+    });
+}
+
+#[test]
+fn a_process_that_cannot_answer_itself_withdraws_its_rules_and_ends() {
+    if !is_possible(&["iptables", "nft"]) {
+        return;
+    }
+    let server = start();
+    let witness = witness(&server);
+    say(
+        &server,
+        "nft add table ip mute; nft add chain ip mute in '{ type filter hook input priority 0; }'; \
+         nft add rule ip mute in ip daddr 169.254.20.10 udp dport 53 drop",
+    );
+    server.wait_for_line("[ERROR] no answer to our own queries for 5s: giving up");
+    assert_eq!(server.wait_exit().code(), Some(1));
+    assert_eq!(say(&witness, COUNT), "0\n");
+    assert!(!say(&witness, "ip -o addr show dev nodelocaldns").contains(ADDRESS));
+}
+
+#[test]
+fn dns_and_rules_stay_for_the_time_of_lameduck() {
+    if !is_possible(&["iptables"]) {
+        return;
+    }
+    let template = ".:53 {\n    bind __PILLAR__LOCAL__DNS__\n    whoami\n    health \
+                    127.0.0.1:8080 {\n        lameduck 3s\n    }\n}\n";
+    let server = first(ADDRESS, "").file("base/Corefile.base", template).spawn();
+    wait_until_said(&server, COUNT, "8\n");
+    server.signal("TERM");
+    server.wait_for_line("[INFO] plugin/health: Going into lameduck mode for 3s");
+    assert!(answers(&server, ADDRESS));
+    assert_eq!(say(&server, COUNT), "8\n");
+    assert_eq!(server.wait_exit().code(), Some(0));
+    let lines = server.lines();
+    let place = |text: &str| lines.iter().position(|line| line.contains(text)).unwrap();
+    assert!(place("Going into lameduck") < place("Tearing down"), "{lines:?}");
+}
+
+#[test]
+fn a_link_that_a_predecessor_takes_along_is_made_again() {
+    if !is_possible(&["iptables", "nft"]) {
+        return;
+    }
+    // Nothing is answered at first, so that the process owns nothing yet.
+    let mute = "nft add table ip mute; nft add chain ip mute in '{ type filter hook input priority 0; }'; \
+                nft add rule ip mute in ip daddr 169.254.20.10 udp dport 53 drop; ";
+    let server = first(ADDRESS, mute).spawn();
+    server.wait_for_line("Dunlin-");
+    say(&server, "ip addr del 169.254.20.10/32 dev nodelocaldns; nft delete table ip mute");
+    wait_for_owner(&server);
+    wait_until_said(&server, COUNT, "8\n");
+    assert!(answers(&server, ADDRESS));
+}
