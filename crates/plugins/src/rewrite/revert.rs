@@ -4,7 +4,7 @@ use dunlin_core::change::Change;
 use dunlin_core::lookup::Lookup;
 use dunlin_core::op::{Message, Query as Question};
 use dunlin_core::rr::{Name, RData};
-use dunlin_core::wire::Flags;
+use dunlin_core::wire::{Flags, Records, types};
 use dunlin_core::{Query, Reply, Result};
 
 use super::matching::Matching;
@@ -23,7 +23,7 @@ pub(super) async fn revert(
     if reply.is_silence() || (fired.responses.is_empty() && other.is_none()) {
         return Ok(reply);
     }
-    if other.is_none() && fired.responses.iter().all(is_plain) {
+    if other.is_none() && is_plain_work(&mut reply, fired) {
         return plainly(reply, fired);
     }
     let qtype = other.map_or_else(|| query.qtype_code(), |change| change.qtype);
@@ -56,13 +56,26 @@ pub(super) async fn revert(
     Ok(reply)
 }
 
-/// Whether a rule needs no records to be decoded. Rcodes above 15 need an OPT for their upper bits.
-fn is_plain(response: &Collected<'_>) -> bool {
-    match response {
+/// Whether no records have to be decoded. Rules for aliases see every reply, and most have none.
+/// Rcodes above 15 need an OPT for their upper bits.
+fn is_plain_work(reply: &mut Reply, fired: &Fired<'_>) -> bool {
+    let mut follows_aliases = false;
+    let is_plain = fired.responses.iter().all(|response| match response {
         Collected::Fixed(ResponseRule::Ttl { .. }) => true,
         Collected::Fixed(ResponseRule::Rcode { to, .. }) => *to < 16,
+        Collected::Fixed(ResponseRule::Cname { .. }) => {
+            follows_aliases = true;
+            true
+        }
         _ => false,
-    }
+    });
+    is_plain && !(follows_aliases && has_alias(reply))
+}
+
+fn has_alias(reply: &mut Reply) -> bool {
+    let Ok((bytes, _)) = reply.wire() else { return true };
+    let mut records = Records::new(bytes).into_iter().flatten();
+    records.any(|record| record.kind == types::CNAME)
 }
 
 /// TTLs and rcode, changed where they stand.

@@ -39,6 +39,13 @@ struct Patterns {
 /// What the common matcher found for a name, once it was asked; `None` inside means nothing.
 type Matches = Option<Option<SetMatches>>;
 
+/// How far the two lists of rules have been walked: those for the name, and all others.
+#[derive(Debug, Default)]
+struct Walk {
+    named: usize,
+    others: usize,
+}
+
 /// Fewer expressions are as fast one by one.
 const MIN_PATTERNS: usize = 4;
 
@@ -92,9 +99,8 @@ impl Rules {
         let mut responses = Vec::new();
         let mut named = self.named(&question.name);
         let mut matches: Matches = None;
-        let mut at = 0;
-        while let Some((number, rule)) = self.next(at, named) {
-            at = number + 1;
+        let mut walk = Walk::default();
+        while let Some((number, rule)) = self.next(&mut walk, named) {
             if self.cannot_match(number, &question.name, &mut matches) {
                 continue;
             }
@@ -106,6 +112,7 @@ impl Rules {
             }
             if matches!(rule.action, Action::Name(_)) {
                 named = self.named(&question.name);
+                walk.named = named.partition_point(|known| *known <= number);
                 matches = None;
             }
         }
@@ -118,12 +125,17 @@ impl Rules {
         self.exact.get(name).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// The first rule from `at` on that may match.
-    fn next(&self, at: usize, named: &[usize]) -> Option<(usize, &Rule)> {
-        let first = |numbers: &[usize]| {
-            numbers.get(numbers.partition_point(|number| *number < at)).copied()
+    /// The next rule that may match.
+    fn next(&self, walk: &mut Walk, named: &[usize]) -> Option<(usize, &Rule)> {
+        let (one, other) = (named.get(walk.named), self.others.get(walk.others));
+        let is_named = one.is_some_and(|one| other.is_none_or(|other| one < other));
+        let number = if is_named {
+            walk.named += 1;
+            *one?
+        } else {
+            walk.others += 1;
+            *other?
         };
-        let number = [first(named), first(&self.others)].into_iter().flatten().min()?;
         Some((number, self.rules.get(number)?))
     }
 
