@@ -110,6 +110,20 @@ mod tests {
     use crate::wire::Flags;
 
     #[test]
+    fn the_limit_of_the_client_and_options_of_the_reply_outlive_a_change() {
+        let mut asked = query("a.test", RecordType::A).edns(4096).build();
+        asked.cap_udp_size(700);
+        let mut change = asked.change();
+        change.qtype = 28;
+        let mut changed = asked.changed(&change).unwrap();
+        assert_eq!((changed.our_udp_size(), changed.max_size()), (700, 700));
+        assert_eq!(asked.nested(b"\x01b\x00", 1).unwrap().our_udp_size(), 700);
+        changed.add_reply_option(3, b"id");
+        asked.take_back(changed);
+        assert_eq!(asked.reply_options(), b"\x00\x03\x00\x02id");
+    }
+
+    #[test]
     fn plugins_further_down_see_the_change_and_nobody_else() {
         let mut asked = query("a.Test", RecordType::A).id(7).dnssec_ok().option(10, b"12345678");
         asked = asked.option(65_001, b"x");

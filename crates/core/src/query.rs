@@ -178,6 +178,7 @@ impl Query {
         let mut query = Self::new(bytes, view, &name, self.source);
         query.view.flags = self.view.flags;
         query.site = Arc::clone(&self.site);
+        query.our_size = self.our_size;
         query.depth = self.depth;
         query.lookups = self.lookups.clone();
         query.options_are_ours = self.options_are_ours || change.options.is_some();
@@ -185,8 +186,10 @@ impl Query {
         Ok(query)
     }
 
-    /// Ends a change: what plugins have told each other about the other query holds for this one.
-    pub fn take_back(&mut self, changed: Self) {
+    /// Ends a change: what plugins have told each other about the other query holds for this one, and
+    /// so do the options that they want in the reply.
+    pub fn take_back(&mut self, mut changed: Self) {
+        self.reply_options.append(&mut changed.reply_options);
         self.metadata = changed.metadata;
     }
 
@@ -199,6 +202,7 @@ impl Query {
         let mut query = Self::new(bytes, view, &name, self.source);
         query.view.flags = self.view.flags;
         query.site = Arc::clone(&self.site);
+        query.our_size = self.our_size;
         query.depth = self.depth.saturating_add(1);
         query.lookups = Arc::clone(self.lookups.get_or_init(Arc::default)).into();
         query.options_are_ours = self.options_are_ours;
