@@ -104,5 +104,9 @@ pub(crate) fn witness(server: &Server) -> Server {
     let id = server.id().to_string();
     let words = ["-t", &id, "-n", "sleep", "1000"];
     let setup = Server::of(find("nsenter").unwrap());
-    words.iter().fold(setup, |setup, word| setup.argument(word)).spawn()
+    let witness = words.iter().fold(setup, |setup, word| setup.argument(word)).spawn();
+    let namespace = |id: u32| std::fs::read_link(format!("/proc/{id}/ns/net")).ok();
+    let home = namespace(server.id());
+    wait::until("the witness to be there", || namespace(witness.id()) == home);
+    witness
 }
