@@ -16,6 +16,7 @@ mod banner;
 mod check;
 mod command_line;
 mod examples;
+mod explain;
 mod format;
 mod kit;
 mod node_cache;

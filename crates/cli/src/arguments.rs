@@ -1,7 +1,8 @@
-//! The flags of `dunlin` and of `dunlin check`.
+//! The flags of `dunlin` and of its subcommands.
 
 use std::path::PathBuf;
 
+use crate::explain::Asked;
 use crate::go_flags::{self, Known, Sink, Stop};
 
 /// What the process is to do.
@@ -9,6 +10,7 @@ use crate::go_flags::{self, Known, Sink, Stop};
 pub(crate) enum Command {
     Serve(Flags),
     Check(Flags),
+    Explain(Flags),
     Format(Flags),
     Plugins,
     Version,
@@ -27,6 +29,8 @@ pub(crate) struct Flags {
     pub(crate) log_time: bool,
     /// Whether `fmt` only says if something would change.
     pub(crate) check: bool,
+    /// The query of `explain`.
+    pub(crate) asked: Asked,
     pub(crate) plugins: bool,
     pub(crate) version: bool,
 }
@@ -71,14 +75,19 @@ pub(crate) fn parse(arguments: &[String]) -> Parsed {
     let flags = Flags::default();
     match arguments.split_first() {
         Some((first, rest)) if first == "check" => {
-            Reader { program: "dunlin check", known: &CHECK, names_the_file: true, flags }
+            Reader { program: "dunlin check", known: &CHECK, words: Words::File, flags }
                 .read(rest, Command::Check)
         }
+        Some((first, rest)) if first == "explain" => {
+            let known = &crate::explain::FLAGS;
+            Reader { program: "dunlin explain", known, words: Words::Query, flags }
+                .read(rest, Command::Explain)
+        }
         Some((first, rest)) if first == "fmt" => {
-            Reader { program: "dunlin fmt", known: &FORMAT, names_the_file: true, flags }
+            Reader { program: "dunlin fmt", known: &FORMAT, words: Words::File, flags }
                 .read(rest, Command::Format)
         }
-        _ => Reader { program: "dunlin", known: &SERVE, names_the_file: false, flags }
+        _ => Reader { program: "dunlin", known: &SERVE, words: Words::None, flags }
             .read(arguments, Command::Serve),
     }
 }
@@ -86,9 +95,18 @@ pub(crate) fn parse(arguments: &[String]) -> Parsed {
 struct Reader {
     program: &'static str,
     known: &'static [Known],
-    /// Whether a word that is no flag is the Corefile.
-    names_the_file: bool,
+    words: Words,
     flags: Flags,
+}
+
+/// What words are that are no flags.
+#[derive(Clone, Copy)]
+enum Words {
+    None,
+    /// The Corefile.
+    File,
+    /// Name and type.
+    Query,
 }
 
 impl Reader {
@@ -113,6 +131,7 @@ impl Reader {
         if self.program == "dunlin" {
             text.push_str(
                 "\ndunlin check [-conf] [F] [-format text|json] tells all mistakes of a Corefile.\n\
+                 dunlin explain [-conf F] NAME [TYPE] tells what each plugin does about a query.\n\
                  dunlin fmt [-conf] [F] [-check] prints it in canonical layout.\n",
             );
         }
@@ -130,11 +149,12 @@ impl Sink for Reader {
     }
 
     fn word(&mut self, word: &str) -> bool {
-        let is_file = self.names_the_file && self.flags.conf.is_none();
-        if is_file {
-            self.flags.conf = Some(word.into());
+        match self.words {
+            Words::File if self.flags.conf.is_none() => self.flags.conf = Some(word.into()),
+            Words::Query => return self.flags.asked.word(word),
+            Words::File | Words::None => return false,
         }
-        is_file
+        true
     }
 }
 
@@ -142,6 +162,10 @@ impl Flags {
     /// Takes a switch of `dunlin`.
     pub(crate) fn switch(&mut self, name: &str, on: bool) {
         let flag = match name {
+            "do" => &mut self.asked.dnssec_ok,
+            "offline" => &mut self.asked.offline,
+            "tcp" => &mut self.asked.tcp,
+            "warm" => &mut self.asked.warm,
             "check" => &mut self.check,
             "log-time" => &mut self.log_time,
             "plugins" => &mut self.plugins,
@@ -157,6 +181,8 @@ impl Flags {
             ("conf", _) => self.conf = Some(value.into()),
             ("pidfile", _) => self.pidfile = Some(value.into()),
             ("dns.port" | "p", _) => self.port = Some(value.parse().ok()?),
+            ("from", _) => self.asked.from = Some(value.parse().ok()?),
+            ("to", _) => self.asked.to = Some(value.into()),
             ("driver", "native" | "hickory") => self.hickory = value == "hickory",
             ("log-format" | "format", "text" | "json") => self.json = value == "json",
             _ => return None,
@@ -200,6 +226,21 @@ mod tests {
                 "check --conf F --format json",
                 Parsed::Run(Command::Check(Flags { json: true, ..conf("F") })),
             ),
+            (
+                "explain a.test AAAA -conf F --from ::1 --tcp --do --format json",
+                Parsed::Run(Command::Explain(Flags {
+                    json: true,
+                    asked: Asked {
+                        name: Some("a.test".into()),
+                        qtype: Some(28),
+                        from: Some("::1".parse().unwrap()),
+                        tcp: true,
+                        dnssec_ok: true,
+                        ..Asked::default()
+                    },
+                    ..conf("F")
+                })),
+            ),
             ("fmt F", Parsed::Run(Command::Format(conf("F")))),
             (
                 "fmt --check -conf F",
@@ -219,6 +260,8 @@ mod tests {
             ("-p abc", "invalid value \"abc\" for flag -p: parse error\nUsage of dunlin:\n", 2),
             ("-quiet=x", "invalid boolean value \"x\" for -quiet: parse error\nUsage", 2),
             ("-driver=x", "invalid value \"x\" for flag -driver: parse error\nUsage", 2),
+            ("explain -from x", "invalid value \"x\" for flag -from: parse error\nUsage", 2),
+            ("explain -quiet a", "flag provided but not defined: -quiet\nUsage of dunlin ex", 2),
             ("check -quiet", "flag provided but not defined: -quiet\nUsage of dunlin check:\n", 2),
         ];
         for (line, lead, status) in table {

@@ -7,6 +7,7 @@
 mod arguments;
 mod banner;
 mod check;
+mod explain;
 mod format;
 mod go_flags;
 mod logging;
@@ -34,6 +35,7 @@ pub fn run(registry: Registry) -> ExitCode {
         Parsed::Run(command) => match command {
             Command::Serve(flags) => server::serve(registry, &flags),
             Command::Check(flags) => check::check(registry, &flags),
+            Command::Explain(flags) => explain::explain(registry, &flags),
             Command::Format(flags) => format::format(&flags),
             Command::Plugins => to_stdout(&banner::plugins(&registry)),
             Command::Version => to_stdout(&banner::version()),

@@ -32,6 +32,13 @@ pub trait Plugin: Send + Sync + 'static {
     fn describe(&self, query: &Query) {
         let _ = query;
     }
+
+    /// Whether it would ask a server elsewhere about this query. Nobody else may be asked when a
+    /// query is explained offline: then the plugin is passed over, with SERVFAIL.
+    fn asks_upstreams(&self, query: &Query) -> bool {
+        let _ = query;
+        false
+    }
 }
 
 /// The plugins of one server block, in the order of the directive list.

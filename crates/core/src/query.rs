@@ -143,7 +143,7 @@ impl Query {
             view: self.view.clone(),
             source: self.source,
             site: Arc::clone(&self.site),
-            metadata: self.metadata.as_ref().map(|_| Box::default()),
+            metadata: self.metadata.as_ref().map(|known| Box::new(known.emptied())),
             our_size: self.our_size,
             reply_options: Vec::new(),
             depth: self.depth,

@@ -6,6 +6,7 @@
 
 mod config;
 mod controller;
+mod explain;
 mod fit;
 mod generation;
 mod hickory;
@@ -22,6 +23,9 @@ mod workers;
 
 pub use self::config::{Held, Origin, Setup, check};
 pub use self::controller::{Driver, Extras, Nudge, Options, Started, run};
+pub use self::explain::{
+    Candidate, Explainer, Explanation, Outcome, Question, Sent, Step, Upstreams, ViewAsked,
+};
 pub use self::hickory::Embedded;
 pub use self::serve::install_hook;
 pub use self::signals::Signals;

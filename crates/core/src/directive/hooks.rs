@@ -17,6 +17,8 @@ pub struct StartContext {
     pub plugins: Arc<[&'static str]>,
     /// Where this server block really listens: ports that the kernel chose are known by now.
     pub listeners: Arc<[SocketAddr]>,
+    /// Whether nobody elsewhere is to be asked: the hook leaves that out, and does not fail for it.
+    pub offline: bool,
     /// How to talk to the server.
     pub control: Control,
 }

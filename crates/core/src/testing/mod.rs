@@ -128,6 +128,7 @@ impl TestBlock {
             sites: vec![self.site()].into(),
             plugins,
             listeners: self.context.listeners.clone().into(),
+            offline: false,
             control: Control::new(move |text| ended.lock().push(text)),
         };
         self.block.parts.hooks.start(&context).await

@@ -37,6 +37,7 @@ pub(crate) struct Generation {
     /// Files beside those of the Corefile.
     pub(crate) watched: Vec<PathBuf>,
     blocks: Vec<BlockLife>,
+    offline: bool,
 }
 
 /// What a server block needs at its beginning and its end.
@@ -82,6 +83,7 @@ impl Generation {
             debug: false,
             watched: Vec::new(),
             blocks: Vec::new(),
+            offline: false,
         };
         let blocks: Vec<BlockTable> =
             blocks.into_iter().map(|block| generation.take(block.parts)).collect();
@@ -154,6 +156,12 @@ impl Generation {
         table
     }
 
+    /// There will be no sockets: its hooks are told so. `offline`: they are to ask nobody either.
+    pub(crate) fn forgo_sockets(&mut self, offline: bool) {
+        self.offline = offline;
+        self.blocks.iter_mut().for_each(|block| block.listeners.clear());
+    }
+
     /// Runs all start hooks. `real` maps planned addresses to those that the kernel gave.
     ///
     /// # Errors
@@ -181,6 +189,7 @@ impl Generation {
                 plugins: Arc::clone(&block.plugins),
                 listeners: listeners.map(|planned| *real.get(planned).unwrap_or(planned)).collect(),
                 control: control.clone(),
+                offline: self.offline,
             };
             block.hooks.start(&context).await?;
         }

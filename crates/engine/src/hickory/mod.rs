@@ -100,7 +100,7 @@ impl RequestHandler for Bridge {
 }
 
 /// One message through the engine, whoever read it.
-async fn answer(
+pub(crate) async fn answer(
     listener: &Arc<Listener>,
     message: &[u8],
     client: SocketAddr,

@@ -70,9 +70,11 @@ impl Plugin for Cache {
         // Whatever has to wait is boxed: the future of a hit is copied for every query.
         let Some(served) = cache.look_up(&key, query, query.received()) else {
             numbers.misses.inc();
+            tell(query, "miss");
             let key = key.to_shared();
             return Box::pin(cache.ask(query, next, &key)).await;
         };
+        tell(query, if served.is_stale { "stale" } else { "hit" });
         match served.side {
             Side::Success => numbers.hits.success.inc(),
             Side::Denial => numbers.hits.denial.inc(),
@@ -189,6 +191,16 @@ impl Inner {
         }
     }
 }
+
+/// Tells other plugins, and whoever has a query explained, what the store had.
+fn tell(query: &Query, state: &'static str) {
+    if let Some(metadata) = query.metadata() {
+        metadata.set(STATE, state);
+    }
+}
+
+/// The metadata label that says whether there was a reply in the store: ours, CoreDNS has none.
+const STATE: &str = "cache/state";
 
 /// The metadata label that says from which wildcard an answer was made.
 const WILDCARD: &str = "zone/wildcard";

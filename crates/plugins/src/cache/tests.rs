@@ -3,6 +3,7 @@
 //! HEAD.
 
 use dunlin_core::directive::Retain;
+use dunlin_core::metadata::Metadata;
 
 use super::scenes::{Scene, play_all, question, settle, show};
 
@@ -130,4 +131,19 @@ async fn c50_the_store_outlives_a_reload_that_changes_nothing_behind_it() {
         .await;
     scene.block.stop().await;
     settle().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn metadata_say_what_the_store_had() {
+    let mut scene = Scene::new("cache {; serve_stale 1h; }").await;
+    scene.upstream.says("NOERROR; an A 6");
+    let chain = scene.block.chain();
+    for (later, state) in [(0, "miss"), (1, "hit"), (6, "stale")] {
+        tokio::time::advance(std::time::Duration::from_secs(later)).await;
+        let mut query = question("a.test A").at(scene.block.site()).build();
+        query.attach_metadata(Metadata::default());
+        chain.run(&mut query).await.unwrap();
+        assert_eq!(query.metadata().unwrap().get("cache/state").as_deref(), Some(state));
+    }
+    scene.block.stop().await;
 }

@@ -48,6 +48,10 @@ impl Plugin for Forward {
         "forward"
     }
 
+    fn asks_upstreams(&self, query: &Query) -> bool {
+        self.is_responsible(query) && refusal(query).is_none()
+    }
+
     async fn serve(&self, query: &mut Query, next: Next<'_>) -> Result<Reply> {
         if !self.is_responsible(query) {
             return next.run(query).await;

@@ -89,7 +89,10 @@ fn fill_at_start(
     group: Arc<OnceLock<Arc<Group<Remote>>>>,
 ) {
     let metrics = directive.metrics().clone();
-    directive.parts().hooks.on_start(async move |_| {
+    directive.parts().hooks.on_start(async move |context| {
+        if context.offline {
+            return Ok(());
+        }
         let servers = Located::resolve(places, &config.resolvers).await;
         let servers = servers.map_err(|error| anyhow!("plugin/forward: {error:#}"))?;
         let remotes = build::remotes(&config, &servers, tls.as_ref())?;

@@ -143,6 +143,7 @@ fn m06_a_series_ends_with_the_last_generation_that_has_it() {
         sites: [Site::none()].into(),
         plugins: plugins.into(),
         listeners: [].into(),
+        offline: false,
         control: Control::new(|_| {}),
     };
     let count = || metrics.page().matches("coredns_plugin_enabled{").count();
