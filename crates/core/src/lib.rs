@@ -20,6 +20,7 @@ pub mod mnemonic;
 pub mod plugin;
 pub mod query;
 pub mod release;
+pub mod replacer;
 pub mod reply;
 pub mod site;
 pub mod tasks;
