@@ -23,6 +23,7 @@ pub mod release;
 pub mod replacer;
 pub mod reply;
 pub mod site;
+pub mod tap;
 pub mod tasks;
 pub mod testing;
 pub mod timestamp;
