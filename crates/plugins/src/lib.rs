@@ -12,6 +12,8 @@ pub mod cancel;
 pub mod chaos;
 pub mod debug;
 pub mod dns64;
+#[cfg(feature = "dnstap")]
+pub mod dnstap;
 pub mod erratic;
 pub mod errors;
 pub mod forward;
@@ -65,6 +67,8 @@ pub fn registry() -> Registry {
         prometheus::ENTRY,
         errors::ENTRY,
         log::ENTRY,
+        #[cfg(feature = "dnstap")]
+        dnstap::ENTRY,
         local::ENTRY,
         dns64::ENTRY,
         any::ENTRY,

@@ -1,11 +1,15 @@
 //! A query as it goes to an upstream, and the rule that says which response belongs to it.
 
+use std::sync::Arc;
+
 use dunlin_core::Query;
 use dunlin_core::buffer::Buffer;
 use dunlin_core::edns::MIN_UDP_SIZE;
 use dunlin_core::wire::{
     self, Flags, HEADER_LEN, Records, WireName, expand, read_u16, types, write_u16,
 };
+
+use crate::journal::Journal;
 
 /// A query with ID 0, ready for any number of exchanges; each of them gives it an ID of its own.
 #[derive(Debug)]
@@ -19,6 +23,7 @@ pub struct Ask {
     opt_at: Option<usize>,
     /// The largest response over UDP that we invited.
     max_udp_size: usize,
+    journal: Option<Arc<Journal>>,
 }
 
 impl Ask {
@@ -42,7 +47,8 @@ impl Ask {
         let size = opt.as_ref().map_or(MIN_UDP_SIZE, |opt| opt.class.max(MIN_UDP_SIZE));
         let opt_at = opt.filter(|opt| opt.rdata.end == message.len()).map(|opt| opt.start);
         let max_udp_size = usize::from(size);
-        Some(Self { message: message.into(), name, question_end, opt_at, max_udp_size })
+        let message = message.into();
+        Some(Self { message, name, question_end, opt_at, max_udp_size, journal: None })
     }
 
     /// A query for `name`, in wire form, without EDNS: what probes send.
@@ -62,7 +68,17 @@ impl Ask {
         let mut message = Buffer::copy_of(self.message.get(..self.opt_at?)?);
         let additionals = wire::counts(&message)[3];
         write_u16(&mut message, 10, additionals.saturating_sub(1));
-        Self::new(&message)
+        Some(Self { journal: self.journal.clone(), ..Self::new(&message)? })
+    }
+
+    /// The same query, each send of which is written down.
+    #[must_use]
+    pub fn watched(self, journal: Arc<Journal>) -> Self {
+        Self { journal: Some(journal), ..self }
+    }
+
+    pub(crate) fn journal(&self) -> Option<&Journal> {
+        self.journal.as_deref()
     }
 
     /// The message, ID 0.

@@ -9,6 +9,7 @@
 //! | what goes out, and which response belongs to it | [`ask`] |
 //! | is the response fit to be passed on | [`response`] |
 //! | whom to ask, when to ask somebody else | [`group`], `policy`, `hedge`, `patience`, [`health`] |
+//! | who watches | [`journal`] |
 //! | sockets and connections | [`remote`], `udp`, [`stream`], [`tls`], [`descriptors`] |
 //!
 //! | RFC | section | done |
@@ -34,6 +35,7 @@ pub mod error;
 pub mod group;
 pub mod health;
 mod hedge;
+pub mod journal;
 pub mod metrics;
 mod patience;
 pub mod policy;
@@ -50,6 +52,7 @@ pub use self::address::{Scheme, Server, Target, TargetError};
 pub use self::ask::Ask;
 pub use self::error::{ExchangeError, Failure};
 pub use self::group::{Group, Outcome, Settings, TransportRule, Upstream};
+pub use self::journal::Journal;
 pub use self::policy::Policy;
 pub use self::remote::{Probe, Remote, RemoteConfig};
 pub use self::response::Response;

@@ -85,7 +85,9 @@ impl TlsClient {
         Ok(Self(Arc::new(config)))
     }
 
-    pub(crate) fn connector(&self) -> tokio_rustls::TlsConnector {
+    /// What shakes hands as this client.
+    #[must_use]
+    pub fn connector(&self) -> tokio_rustls::TlsConnector {
         tokio_rustls::TlsConnector::from(Arc::clone(&self.0))
     }
 }
@@ -152,7 +154,8 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsSetupError> {
 }
 
 /// A failed handshake in words close to Go's, which operators know.
-pub(crate) fn handshake_text(error: &std::io::Error) -> String {
+#[must_use]
+pub fn handshake_text(error: &std::io::Error) -> String {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let Some(rustls::Error::InvalidCertificate(reason)) = inner else {
         return error.to_string();

@@ -4,6 +4,7 @@ use std::fmt;
 use std::hash::BuildHasher;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_corefile::{ServerBlock, ServerKey};
@@ -13,6 +14,7 @@ use super::{Directive, Entry, Hooks, HttpEndpoint, SetupContext, View};
 use crate::gate::Opcodes;
 use crate::lookup::Lookup;
 use crate::plugin::Plugin;
+use crate::tap::Tap;
 use crate::tasks::Tasks;
 use crate::zones::{Zone, Zones};
 
@@ -69,6 +71,8 @@ pub struct Parts {
     pub view: Option<View>,
     /// Task sets to stop at the end of this generation.
     pub tasks: Vec<Tasks>,
+    /// Who wants to know of exchanges with upstreams (`dnstap`).
+    pub taps: Vec<Arc<dyn Tap>>,
 }
 
 /// What a connection of a client may take; `None` is the engine's own limit. Of several server blocks

@@ -5,11 +5,13 @@ mod config;
 mod setup;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::sync::{Arc, OnceLock};
 
 use dunlin_core::metrics::Counter;
 use dunlin_core::op::ResponseCode;
+use dunlin_core::tap::Tap;
 use dunlin_core::wire::types;
 use dunlin_core::zones::{Zone, Zones};
 use dunlin_core::{Error, Next, Plugin, Query, Reply, Result, async_trait};
@@ -26,6 +28,7 @@ struct Forward {
     /// Filled at the latest when the generation starts: names of upstreams take time to resolve.
     group: Arc<OnceLock<Arc<Group<Remote>>>>,
     rejects: Counter,
+    taps: Vec<Arc<dyn Tap>>,
 }
 
 /// When the `forward` behind this one is asked as well.
@@ -59,13 +62,20 @@ impl Plugin for Forward {
         if let Some(rcode) = refusal(query) {
             return Ok(query.error(rcode));
         }
-        let Some(ask) = Ask::of(query) else { return Ok(query.error(ResponseCode::FormErr)) };
+        let Some(mut ask) = Ask::of(query) else { return Ok(query.error(ResponseCode::FormErr)) };
         let Some(group) = self.group.get() else { return Err(failed(&Failure::NoHealthy)) };
+        let journal = watch::journal(&self.taps);
+        if let Some(journal) = &journal {
+            ask = ask.watched(Arc::clone(journal));
+        }
         let outcome = group.ask(&ask, query.transport().is_stream()).await;
         if let (Some(metadata), Some(index)) = (query.metadata(), outcome.upstream)
             && let Some(upstream) = group.upstreams().get(index)
         {
             metadata.set("forward/upstream", upstream.name.as_str());
+        }
+        if let Some(journal) = journal {
+            watch::tell(&self.taps, query, &journal);
         }
         match outcome.result {
             Ok(response) if next.name() == Some("forward") && self.handover.covers(&response) => {

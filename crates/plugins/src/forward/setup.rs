@@ -21,6 +21,7 @@ fn setup(directive: &mut Directive<'_>) -> anyhow::Result<()> {
     let configs = parse(directive)?;
     directive.serve_any_class();
     let rejects = build::rejects(directive.metrics());
+    let taps = directive.parts().taps.clone();
     for (number, config) in configs.into_iter().enumerate() {
         let located = Located::find(&config.targets, directive.listeners(), read_file)?;
         for file in &located.files {
@@ -46,6 +47,7 @@ fn setup(directive: &mut Directive<'_>) -> anyhow::Result<()> {
             handover: config.handover.clone(),
             group: Arc::clone(&group),
             rejects: rejects.clone(),
+            taps: taps.clone(),
         });
         if located.has_hosts() {
             fill_at_start(directive, config, located.places, tls, group);

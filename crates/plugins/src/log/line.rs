@@ -5,12 +5,9 @@ use std::time::SystemTime;
 
 use dunlin_core::buffer::Buffer;
 use dunlin_core::lines::{Format as Form, Style};
+use dunlin_core::replacer::{self, Event, Format, text};
 use dunlin_core::timestamp;
 use dunlin_core::wire::Presentation;
-
-use super::event::Event;
-use super::format::{self, Format};
-use super::text;
 
 /// A line is never longer than this, in octets, its line feed included.
 const MAX_LINE_LEN: usize = 4096;
@@ -50,12 +47,12 @@ fn append_object(format: &Format, event: &Event<'_>, out: &mut Vec<u8>) {
     match event.outcome {
         None => object.raw("rcode", |out| out.extend_from_slice(b"null")),
         Some(outcome) => {
-            object.string("rcode", |out| format::append_rcode(outcome.rcode, out));
+            object.string("rcode", |out| replacer::append_rcode(outcome.rcode, out));
             object.string("rflags", |out| text::flags(out, outcome.flags));
             object.raw("response_size", |out| text::number(out, outcome.size));
         }
     }
-    object.raw("duration_seconds", |out| text::seconds(out, event.duration));
+    object.raw("duration_seconds", |out| text::seconds(out, event.duration.unwrap_or_default()));
     object.out.extend_from_slice(b"}\n");
 }
 
@@ -70,10 +67,10 @@ fn append_query(object: &mut Object<'_>, event: &Event<'_>) {
     let mut name = Buffer::new();
     Presentation(query.qname()).append_to(&mut name);
     object.raw("qname", |out| append_quoted(out, &name));
-    object.string("qclass", |out| format::append_class(query.qclass_code(), out));
-    object.string("qtype", |out| format::append_type(query.qtype_code(), out));
+    object.string("qclass", |out| replacer::append_class(query.qclass_code(), out));
+    object.string("qtype", |out| replacer::append_type(query.qtype_code(), out));
     object.raw("request_size", |out| text::number(out, query.len()));
-    object.raw("do", |out| out.extend_from_slice(format::truth(query.dnssec_ok())));
+    object.raw("do", |out| out.extend_from_slice(replacer::truth(query.dnssec_ok())));
     object.raw("bufsize", |out| text::number(out, query.max_size()));
 }
 
@@ -133,12 +130,12 @@ mod tests {
     use std::time::Duration;
 
     use dunlin_core::query::Source;
+    use dunlin_core::replacer::Outcome;
     use dunlin_core::rr::RecordType;
     use dunlin_core::testing::{TestQuery, query as ask};
     use dunlin_core::wire::{HEADER_LEN, WireName};
     use dunlin_core::{Query, Reply, gate};
 
-    use super::super::event::Outcome;
     use super::*;
 
     fn question(name: &str) -> TestQuery {
@@ -152,7 +149,7 @@ mod tests {
         };
         let mut result = Ok(reply);
         let outcome = Outcome::of(query, &mut result);
-        let event = Event { query, outcome, duration: Duration::from_micros(1500) };
+        let event = Event { query, outcome, duration: Some(Duration::from_micros(1500)) };
         let mut out = b"before\n".to_vec();
         append(style, &Format::compile(format), &event, &mut out);
         let line = String::from_utf8(out).expect("UTF-8");

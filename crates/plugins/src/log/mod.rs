@@ -1,22 +1,17 @@
 #![doc = include_str!("README.md")]
 
-mod event;
-mod format;
 mod line;
 mod setup;
-mod text;
 
 #[cfg(test)]
 mod tests;
 
 use dunlin_core::classify::{Class, Kind};
 use dunlin_core::lines::Lines;
+use dunlin_core::replacer::{Event, Format, Outcome, kind_of};
 use dunlin_core::zones::Zone;
 use dunlin_core::{Next, Plugin, Query, Reply, Result, async_trait};
 use tokio::time::Instant;
-
-use self::event::{Event, Outcome, kind_of};
-use self::format::Format;
 
 pub use self::setup::ENTRY;
 
@@ -59,7 +54,7 @@ impl Plugin for Log {
         if rule.selects(query, &mut result) {
             let outcome = Outcome::of(query, &mut result);
             let duration = Instant::now().saturating_duration_since(query.received());
-            let event = Event { query, outcome, duration };
+            let event = Event { query, outcome, duration: Some(duration) };
             let style = self.lines.style();
             self.lines.write(|out| line::append(style, &rule.format, &event, out));
         }

@@ -1,9 +1,9 @@
 //! The Corefile side: `log [NAMES...] [FORMAT] [{ class CLASS... }]`.
 
+use dunlin_core::replacer::Format;
 use dunlin_core::zones::Zone;
 use dunlin_core::{Directive, Entry};
 
-use super::format::Format;
 use super::{Classes, Log, Rule};
 
 /// What the directive list holds for this plugin.

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use dunlin_core::op::ResponseCode;
+use dunlin_core::replacer::{self, text};
 use dunlin_core::rr::rdata::{A, NS, SOA};
 use dunlin_core::rr::{Name, RData, RecordType};
 use dunlin_core::testing::{self, Stub, TestBlock, TestQuery, query, stub};
@@ -263,7 +264,7 @@ async fn unknown_codes_show_their_numbers() {
     assert_eq!(line(text, query("a", RecordType::ANY).class(3)).await, "[INFO] ANY CH");
     let mut out = Vec::new();
     for rcode in [0, 3, 12, 16, 23, 3841] {
-        format::append_rcode(rcode, &mut out);
+        replacer::append_rcode(rcode, &mut out);
         out.push(b' ');
     }
     assert_eq!(out, b"NOERROR NXDOMAIN 12 BADSIG BADCOOKIE 3841 ");

@@ -12,6 +12,10 @@
 
 mod dispatch;
 mod edns;
+#[cfg(feature = "dnstap")]
+#[path = "../../src/dnstap/fake.rs"]
+#[expect(dead_code, reason = "collectors here are simple")]
+mod fake_collector;
 mod files;
 #[cfg(feature = "geoip")]
 #[path = "../../src/geoip/fixture.rs"]
@@ -25,4 +29,6 @@ mod observers;
 mod refreshes;
 mod rewrites;
 mod shapes;
+#[cfg(feature = "dnstap")]
+mod taps;
 mod views;

@@ -90,6 +90,11 @@ impl Connection {
         self.state.local.get().is_some()
     }
 
+    /// Our end, once there is one.
+    pub(crate) fn local(&self) -> Option<SocketAddr> {
+        self.state.local.get().copied()
+    }
+
     /// The error of a connection whose task has ended without saying why.
     pub(crate) fn hung_up(&self, remote: SocketAddr) -> ExchangeError {
         self.error(remote, Cause::Eof)

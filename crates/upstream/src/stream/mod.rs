@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use dunlin_core::Transport;
 use rustls::pki_types::ServerName;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -99,7 +100,15 @@ impl Streams {
             metrics.reused_connection(proto);
         }
         let reused = lease.connection.is_established();
+        let entry = ask.journal().map(|journal| {
+            let transport = if proto == Proto::Tls { Transport::Tls } else { Transport::Tcp };
+            let ends = (lease.connection.local(), self.endpoint.remote);
+            (journal, journal.begin(ends, transport, ask.as_bytes()))
+        });
         let result = self.exchange_on(&lease, ask, until).await;
+        if let Some((journal, entry)) = entry {
+            journal.end(entry, lease.connection.local(), result.as_ref().ok());
+        }
         result.map_err(|error| match error {
             error if reused && error.is_closed() => ExchangeError::Stale(Box::new(error)),
             error => error,

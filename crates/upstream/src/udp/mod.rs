@@ -9,6 +9,7 @@ mod sockets;
 use std::io;
 use std::net::Ipv4Addr;
 
+use dunlin_core::Transport;
 use dunlin_core::buffer::Buffer;
 use dunlin_core::hexdump::Hexdump;
 use dunlin_core::wire::{self, Flags, HEADER_LEN, write_u16};
@@ -46,7 +47,14 @@ pub(crate) async fn exchange(
     } else {
         metrics.reused_connection(Proto::Udp);
     }
+    let entry = ask.journal().map(|journal| {
+        let ends = (lease.local().ok(), remote);
+        (journal, journal.begin(ends, Transport::Udp, ask.as_bytes()))
+    });
     let result = exchange_on(&mut lease, ask, until, metrics).await;
+    if let Some((journal, entry)) = entry {
+        journal.end(entry, None, result.as_ref().ok());
+    }
     result.map_err(|failure| {
         // Only failures tell it, and asking costs a system call.
         let local = lease.local().unwrap_or_else(|_| (Ipv4Addr::UNSPECIFIED, 0).into());

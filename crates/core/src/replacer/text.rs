@@ -4,15 +4,15 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use dunlin_core::wire::Flags;
+use crate::wire::Flags;
 
 /// A number in decimal.
-pub(super) fn number(out: &mut Vec<u8>, value: impl itoa::Integer) {
+pub fn number(out: &mut Vec<u8>, value: impl itoa::Integer) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 /// A name, or if there is none, a word and the number.
-pub(super) fn name_or(out: &mut Vec<u8>, name: Option<&str>, word: &str, code: u16) {
+pub fn name_or(out: &mut Vec<u8>, name: Option<&str>, word: &str, code: u16) {
     match name {
         Some(name) => out.extend_from_slice(name.as_bytes()),
         None => {
@@ -23,7 +23,7 @@ pub(super) fn name_or(out: &mut Vec<u8>, name: Option<&str>, word: &str, code: u
 }
 
 /// An address, IPv6 in brackets (RFC 3986 §3.2.2).
-pub(super) fn bracketed(out: &mut Vec<u8>, address: IpAddr) {
+pub fn bracketed(out: &mut Vec<u8>, address: IpAddr) {
     match address {
         IpAddr::V4(_) => bare(out, address),
         IpAddr::V6(_) => {
@@ -35,7 +35,7 @@ pub(super) fn bracketed(out: &mut Vec<u8>, address: IpAddr) {
 }
 
 /// An address without brackets.
-pub(super) fn bare(out: &mut Vec<u8>, address: IpAddr) {
+pub fn bare(out: &mut Vec<u8>, address: IpAddr) {
     match address {
         IpAddr::V4(v4) => {
             let [first, rest @ ..] = v4.octets();
@@ -51,7 +51,7 @@ pub(super) fn bare(out: &mut Vec<u8>, address: IpAddr) {
 }
 
 /// Header flags that are set, as `qr,aa,rd`.
-pub(super) fn flags(out: &mut Vec<u8>, flags: Flags) {
+pub fn flags(out: &mut Vec<u8>, flags: Flags) {
     let start = out.len();
     for (mask, name) in FLAGS {
         if flags.has(mask) {
@@ -75,7 +75,7 @@ const FLAGS: [(u16, &str); 8] = [
 ];
 
 /// Seconds as the shortest decimal fraction, without exponent and without unit: `0.000053781`.
-pub(super) fn seconds(out: &mut Vec<u8>, duration: Duration) {
+pub fn seconds(out: &mut Vec<u8>, duration: Duration) {
     number(out, duration.as_secs());
     let mut nanos = duration.subsec_nanos();
     if nanos == 0 {
@@ -91,7 +91,7 @@ pub(super) fn seconds(out: &mut Vec<u8>, duration: Duration) {
 }
 
 /// Text from elsewhere, kept on its line: control characters become `\DDD`.
-pub(super) fn on_one_line(out: &mut Vec<u8>, text: &str) {
+pub fn on_one_line(out: &mut Vec<u8>, text: &str) {
     let mut utf8 = [0; 4];
     for letter in text.chars() {
         let octets = letter.encode_utf8(&mut utf8).as_bytes();

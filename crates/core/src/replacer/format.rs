@@ -1,14 +1,14 @@
-//! The FORMAT of a rule, compiled once: literal text, placeholders, metadata labels.
+//! A format, compiled once: literal text, placeholders, metadata labels.
 
-use dunlin_core::mnemonic;
-use dunlin_core::wire::Presentation;
+use crate::mnemonic;
+use crate::wire::Presentation;
 
 use super::event::{Event, Outcome};
 use super::text;
 
 /// A compiled format.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Format(Box<[Piece]>);
+pub struct Format(Box<[Piece]>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
@@ -40,7 +40,7 @@ enum Field {
 
 impl Format {
     /// What `{common}` stands for, and the format of rules that name none.
-    pub(super) const COMMON: &'static str = concat!(
+    pub const COMMON: &'static str = concat!(
         r#"{remote}:{port} - {>id} "{type} {class} {name} {proto} {size} {>do} {>bufsize}" "#,
         "{rcode} {>rflags} {rsize} {duration}"
     );
@@ -49,7 +49,7 @@ impl Format {
 
     /// Compiles a format. A `}` belongs to the nearest `{` before it; what is no placeholder stays
     /// as it stands.
-    pub(super) fn compile(format: &str) -> Self {
+    pub fn compile(format: &str) -> Self {
         let combined = format!("{}{}", Self::COMMON, Self::COMBINED_TAIL);
         let format = format.replace("{common}", Self::COMMON).replace("{combined}", &combined);
         let mut pieces = Vec::new();
@@ -73,7 +73,7 @@ impl Format {
     }
 
     /// Appends the text of an event, without line feed.
-    pub(super) fn append(&self, event: &Event<'_>, out: &mut Vec<u8>) {
+    pub fn append(&self, event: &Event<'_>, out: &mut Vec<u8>) {
         for piece in &self.0 {
             match piece {
                 Piece::Literal(text) => out.extend_from_slice(text.as_bytes()),
@@ -142,13 +142,14 @@ impl Field {
             Self::Opcode => text::number(out, query.flags().opcode()),
             Self::DnssecOk => out.extend_from_slice(truth(query.dnssec_ok())),
             Self::BufferSize => text::number(out, query.max_size()),
+            Self::ReplySize | Self::Duration if event.duration.is_none() => out.push(NOTHING),
             Self::ReplySize => text::number(out, event.outcome.map_or(0, |outcome| outcome.size)),
             Self::Rcode | Self::ReplyFlags => match event.outcome {
                 Some(outcome) => self.append_outcome(outcome, out),
                 None => out.push(NOTHING),
             },
             Self::Duration => {
-                text::seconds(out, event.duration);
+                text::seconds(out, event.duration.unwrap_or_default());
                 out.push(b's');
             }
         }
@@ -163,22 +164,22 @@ impl Field {
 }
 
 /// The name of a type, or `TYPE` and its number.
-pub(super) fn append_type(code: u16, out: &mut Vec<u8>) {
+pub fn append_type(code: u16, out: &mut Vec<u8>) {
     text::name_or(out, mnemonic::rtype(code), "TYPE", code);
 }
 
 /// The name of a class, or `CLASS` and its number.
-pub(super) fn append_class(code: u16, out: &mut Vec<u8>) {
+pub fn append_class(code: u16, out: &mut Vec<u8>) {
     text::name_or(out, mnemonic::class(code), "CLASS", code);
 }
 
 /// The name of an rcode, or its number.
-pub(super) fn append_rcode(code: u16, out: &mut Vec<u8>) {
+pub fn append_rcode(code: u16, out: &mut Vec<u8>) {
     text::name_or(out, mnemonic::rcode(code), "", code);
 }
 
 /// `true` or `false`.
-pub(super) fn truth(value: bool) -> &'static [u8] {
+pub fn truth(value: bool) -> &'static [u8] {
     if value { b"true" } else { b"false" }
 }
 

@@ -2,34 +2,37 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use dunlin_core::classify::Kind;
-use dunlin_core::gate::QUERY;
-use dunlin_core::wire::{Flags, HEADER_LEN, Summary};
-use dunlin_core::{Query, Reply, Result};
+use crate::classify::Kind;
+use crate::gate::QUERY;
+use crate::wire::{Flags, HEADER_LEN, Summary};
+use crate::{Query, Reply, Result};
 
 /// A query that was dealt with.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Event<'a> {
-    pub(super) query: &'a Query,
+pub struct Event<'a> {
+    /// The query.
+    pub query: &'a Query,
     /// What the client is sent; `None` if that is nothing.
-    pub(super) outcome: Option<Outcome>,
-    /// From reading the query off its socket until now.
-    pub(super) duration: Duration,
+    pub outcome: Option<Outcome>,
+    /// From reading the query off its socket until its reply; `None` while that is not known.
+    pub duration: Option<Duration>,
 }
 
 /// The reply as it came out of the chain: the engine may still add an OPT or cut it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Outcome {
-    pub(super) rcode: u16,
-    pub(super) flags: Flags,
+pub struct Outcome {
+    /// The rcode.
+    pub rcode: u16,
+    /// The header flags.
+    pub flags: Flags,
     /// Octets without name compression.
-    pub(super) size: usize,
+    pub size: usize,
 }
 
 impl Outcome {
     /// What the client is going to see of a result of the chain: of a failure, that is the bare
     /// reply that the engine makes.
-    pub(super) fn of(query: &Query, result: &mut Result<Reply>) -> Option<Self> {
+    pub fn of(query: &Query, result: &mut Result<Reply>) -> Option<Self> {
         match result {
             Ok(reply) if reply.is_silence() => None,
             Ok(reply) => Some(Self::of_reply(reply).unwrap_or_else(|| Self::bare(query, SERVFAIL))),
@@ -64,7 +67,7 @@ impl Outcome {
 }
 
 /// What kind of response a result of the chain is.
-pub(super) fn kind_of(query: &Query, result: &mut Result<Reply>) -> Kind {
+pub fn kind_of(query: &Query, result: &mut Result<Reply>) -> Kind {
     let Some(outcome) = Outcome::of(query, result) else { return Kind::OtherError };
     let Some((bytes, summary)) = result.as_mut().ok().and_then(|reply| reply.wire().ok()) else {
         return outcome.kind(query);

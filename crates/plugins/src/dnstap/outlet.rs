@@ -1,0 +1,256 @@
+//! Where the records of one tap go: bounded queues, and the task that empties them. An outlet
+//! outlives a reload that does not change its line, with its connections.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use dunlin_core::metrics::{Counter, Gauge, Metrics};
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::connect::{self, Collector};
+use super::listen::{self, Listener};
+
+/// An encoded record, shared by all queues that it waits in.
+pub(super) type Record = Arc<[u8]>;
+
+/// Which side opens connections.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Side {
+    /// We do.
+    Connect(Collector),
+    /// Collectors do.
+    Listen(Listener),
+}
+
+/// How long things take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// A record waits no longer in a buffer.
+    pub(super) flush: Duration,
+    /// Between two attempts to connect, or to listen.
+    pub(super) retry: Duration,
+    /// Between two lines about dropped records.
+    pub(super) report: Duration,
+    /// For connecting, for the handshake, for the end of a stream, and for a record to be written.
+    pub(super) patience: Duration,
+    /// For the records that wait when the end comes.
+    pub(super) drain: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            flush: Duration::from_secs(1),
+            retry: Duration::from_secs(1),
+            report: Duration::from_secs(10),
+            patience: Duration::from_secs(4),
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+/// One tap's way out.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    side: Side,
+    pub(super) pace: Pace,
+    pub(super) numbers: Numbers,
+    queues: ArcSwap<Vec<Queue>>,
+    next_queue: AtomicU64,
+    life: Mutex<Life>,
+}
+
+#[derive(Debug, Clone)]
+struct Queue {
+    number: u64,
+    records: mpsc::Sender<Record>,
+}
+
+/// Generations that use an outlet, and its task as long as there are any.
+#[derive(Debug, Default)]
+struct Life {
+    users: usize,
+    work: Option<Work>,
+}
+
+#[derive(Debug)]
+struct Work {
+    /// Dropped to end it.
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Outlet {
+    pub(super) fn new(side: Side, pace: Pace, numbers: Numbers) -> Self {
+        let queues = ArcSwap::default();
+        let (next_queue, life) = (AtomicU64::new(0), Mutex::default());
+        Self { side, pace, numbers, queues, next_queue, life }
+    }
+
+    /// Whether a record would go anywhere.
+    pub(super) fn is_open(&self) -> bool {
+        !self.queues.load().is_empty()
+    }
+
+    /// Puts a record into each queue. What finds one full is dropped there, and counted.
+    pub(super) fn send(&self, record: Vec<u8>) {
+        let record: Record = record.into();
+        for queue in self.queues.load().iter() {
+            if queue.records.try_send(Arc::clone(&record)).is_err() {
+                self.numbers.drop_one(Reason::QueueFull);
+            }
+        }
+    }
+
+    /// A generation begins to use it: the first one sets it going.
+    pub(super) fn enter(self: &Arc<Self>) {
+        let mut life = self.life.lock();
+        life.users += 1;
+        if life.work.is_none() {
+            let (stop, stopped) = oneshot::channel();
+            let task = match &self.side {
+                Side::Connect(collector) => {
+                    let (_, records) = self.open_queue(collector.queue);
+                    tokio::spawn(connect::run(Arc::clone(self), collector.clone(), records))
+                }
+                Side::Listen(listener) => {
+                    tokio::spawn(listen::run(Arc::clone(self), listener.clone(), stopped))
+                }
+            };
+            life.work = Some(Work { stop, task });
+        }
+    }
+
+    /// A generation has ended: with the last one what waits is written, and streams are ended.
+    pub(super) async fn leave(&self) {
+        let work = {
+            let mut life = self.life.lock();
+            life.users = life.users.saturating_sub(1);
+            if life.users > 0 {
+                return;
+            }
+            // Who empties a queue goes on until it is empty.
+            self.queues.store(Arc::default());
+            life.work.take()
+        };
+        let Some(Work { stop, mut task }) = work else { return };
+        drop(stop);
+        let patience = self.pace.drain + self.pace.patience;
+        if tokio::time::timeout(patience, &mut task).await.is_err() {
+            task.abort();
+        }
+        self.numbers.report();
+    }
+
+    /// A new queue, and its number.
+    pub(super) fn open_queue(&self, capacity: usize) -> (u64, mpsc::Receiver<Record>) {
+        let (records, receiver) = mpsc::channel(capacity);
+        let number = self.next_queue.fetch_add(1, Relaxed);
+        self.queues.rcu(|queues| {
+            let mut queues = Vec::clone(queues);
+            queues.push(Queue { number, records: records.clone() });
+            queues
+        });
+        (number, receiver)
+    }
+
+    /// Nobody empties this queue any more.
+    pub(super) fn close_queue(&self, number: u64) {
+        self.queues.rcu(|queues| {
+            queues.iter().filter(|queue| queue.number != number).cloned().collect::<Vec<_>>()
+        });
+    }
+
+    /// Tells of dropped records from time to time, and never ends.
+    pub(super) async fn report(&self) {
+        let mut ticks = interval(self.pace.report);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.numbers.report();
+        }
+    }
+}
+
+/// Why a record did not get to a collector.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Reason {
+    QueueFull,
+    Unconnected,
+    WriteFailed,
+}
+
+/// What is counted of an outlet.
+#[derive(Debug)]
+pub(super) struct Numbers {
+    connected: Gauge,
+    queue_full: Counter,
+    unconnected: Counter,
+    write_failed: Counter,
+    /// Dropped since somebody was told.
+    untold: AtomicU64,
+}
+
+impl Numbers {
+    pub(super) fn of(metrics: &Metrics, endpoint: &str) -> Self {
+        let connected = metrics.gauge(
+            "dunlin_dnstap_connected",
+            "Collectors that records are sent to.",
+            &["endpoint"],
+        );
+        let dropped = metrics.counter(
+            "dunlin_dnstap_dropped_total",
+            "Records that did not get to a collector, by why.",
+            &["endpoint", "reason"],
+        );
+        Self {
+            connected: connected.with(&[endpoint]),
+            queue_full: dropped.with(&[endpoint, "queue_full"]),
+            unconnected: dropped.with(&[endpoint, "unconnected"]),
+            write_failed: dropped.with(&[endpoint, "write_failed"]),
+            untold: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn drop_one(&self, reason: Reason) {
+        self.drop_some(1, reason);
+    }
+
+    pub(super) fn drop_some(&self, count: u64, reason: Reason) {
+        let counter = match reason {
+            Reason::QueueFull => &self.queue_full,
+            Reason::Unconnected => &self.unconnected,
+            Reason::WriteFailed => &self.write_failed,
+        };
+        counter.add(count);
+        self.untold.fetch_add(count, Relaxed);
+    }
+
+    /// Counts a connection as long as it lives.
+    pub(super) fn connected(&self) -> Connected<'_> {
+        self.connected.add(1);
+        Connected(&self.connected)
+    }
+
+    fn report(&self) {
+        let dropped = self.untold.swap(0, Relaxed);
+        if dropped > 0 {
+            tracing::warn!(target: "plugin/dnstap", "Dropped dnstap messages: {dropped}");
+        }
+    }
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Connected<'a>(&'a Gauge);
+
+impl Drop for Connected<'_> {
+    fn drop(&mut self) {
+        self.0.add(-1);
+    }
+}
