@@ -35,6 +35,7 @@ pub mod ready;
 pub mod reload;
 pub mod rewrite;
 pub mod root;
+pub mod shed;
 pub mod template;
 pub mod timeouts;
 pub mod view;
@@ -62,6 +63,7 @@ pub fn registry() -> Registry {
         ready::ENTRY,
         health::ENTRY,
         pprof::ENTRY,
+        shed::ENTRY,
         prometheus::ENTRY,
         errors::ENTRY,
         log::ENTRY,
