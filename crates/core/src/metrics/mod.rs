@@ -7,6 +7,7 @@
 mod cells;
 mod dns;
 mod family;
+mod series;
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use prometheus::Encoder;
 pub use self::cells::{Counter, Gauge, Histogram};
 pub use self::dns::{DnsMetrics, type_label};
 pub use self::family::{CounterFamily, Family, GaugeFamily, HistogramFamily, Series};
+pub use self::series::{Outcome, SiteSeries};
 
 /// All metrics of the process. They survive reloads: asking for a family again gives the same one.
 #[derive(Clone)]

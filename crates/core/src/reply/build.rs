@@ -26,12 +26,12 @@ impl Reply {
     /// Replaces the rcode.
     #[must_use]
     pub fn with_rcode(mut self, rcode: ResponseCode) -> Self {
-        match &mut self.body {
+        match &mut self.0.body {
             Body::Message(message) => message.metadata.response_code = rcode,
             Body::Wire(bytes) => {
                 Flags::of(bytes).with_rcode(rcode.low()).store(bytes);
                 // The upper bits stand first in the TTL of an OPT, behind owner, type and class.
-                if let Some(summary) = &mut self.summary
+                if let Some(summary) = &mut self.0.summary
                     && let Some(opt) = &summary.opt
                 {
                     let [_, kept @ ..] = summary.opt_ttl.to_be_bytes();
@@ -50,7 +50,7 @@ impl Reply {
     /// As [`Reply::wire`].
     pub fn clamp_ttls(&mut self, min: u32, max: u32) -> Result<(), Error> {
         self.wire()?;
-        let Body::Wire(bytes) = &mut self.body else { return Ok(()) };
+        let Body::Wire(bytes) = &mut self.0.body else { return Ok(()) };
         let records = Records::new(bytes).into_iter().flatten();
         let places: Vec<(usize, u32)> = records
             .filter(|record| record.kind != types::OPT)
@@ -59,7 +59,7 @@ impl Reply {
         for (at, ttl) in places {
             write_u32(bytes, at, ttl);
         }
-        self.summary = None;
+        self.0.summary = None;
         Ok(())
     }
 

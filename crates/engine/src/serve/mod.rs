@@ -16,10 +16,11 @@ use dunlin_core::buffer::Buffer;
 use dunlin_core::directive::Control;
 use dunlin_core::edns::ExtendedError;
 use dunlin_core::gate::{self, DropReason, Opcodes, Rejection};
-use dunlin_core::metrics::{Counter, DnsMetrics, Metrics, type_label};
+use dunlin_core::metrics::{Counter, DnsMetrics, Metrics, Outcome, SiteSeries};
 use dunlin_core::op::ResponseCode;
 use dunlin_core::query::Source;
-use dunlin_core::wire::{CLASS_IN, WireName};
+use dunlin_core::site::Site;
+use dunlin_core::wire::{CLASS_IN, HEADER_LEN, WireName};
 use dunlin_core::{Query, Transport};
 
 pub use self::panics::install_hook;
@@ -172,36 +173,21 @@ impl Shared {
 
     /// No server block takes the query: REFUSED, counted under zone `dropped`.
     fn refuse(&self, table: &Table, query: &Query) -> Answer {
-        self.report_dropped(&table.server, query, ResponseCode::Refused);
+        let series = table.dropped.get_or_init(|| self.dropped_series(&table.server));
+        series.count(query, &outcome_of(query, ResponseCode::Refused));
         let error = ExtendedError::new(ExtendedError::NOT_AUTHORITATIVE, "no server block");
         Answer::Now(Some(bare(query, ResponseCode::Refused, Some(&error))))
     }
 
-    #[allow(clippy::cast_precision_loss, reason = "sizes of messages are exact in a double")]
-    fn report_dropped(&self, server: &str, query: &Query, rcode: ResponseCode) {
-        let proto = query.transport().label();
-        let family = if query.client().is_ipv4() { "1" } else { "2" };
-        let kind = type_label(query.qtype_code());
-        let metrics = &self.metrics;
-        metrics.requests.with(&[server, "dropped", "", proto, family, kind]).inc();
-        metrics
-            .duration
-            .with(&[server, "dropped", ""])
-            .observe_duration(query.received().elapsed());
-        if query.dnssec_ok() {
-            metrics.dnssec_ok.with(&[server, "dropped", ""]).inc();
-        }
-        let size = query.len() as f64;
-        metrics.request_size.with(&[server, "dropped", "", proto]).observe(size);
-        let size = (query.question().len() + 12) as f64;
-        metrics.response_size.with(&[server, "dropped", "", proto]).observe(size);
-        metrics.responses.with(&[server, "dropped", "", rcode_label(rcode), ""]).inc();
+    fn dropped_series(&self, server: &str) -> SiteSeries {
+        let site = Site { server: server.into(), zone: "dropped".into(), ..Site::default() };
+        SiteSeries::new(&self.metrics, &Arc::new(site))
     }
 
     fn report_panic(&self, place: &Place, query: &Query, caught: &Caught) {
         self.metrics.panics.with(&[]).inc();
-        self.report_dropped(&place.site.server, query, ResponseCode::ServFail);
         let server = &place.site.server;
+        self.dropped_series(server).count(query, &outcome_of(query, ResponseCode::ServFail));
         let trace =
             if place.stacktrace { format!("\n{}", caught.backtrace) } else { String::new() };
         tracing::error!("Recovered from panic in server: {server:?} {}{trace}", caught.text);
@@ -211,9 +197,15 @@ impl Shared {
     }
 }
 
-/// The names that the engine's own replies need.
-fn rcode_label(rcode: ResponseCode) -> &'static str {
-    if rcode == ResponseCode::Refused { "REFUSED" } else { "SERVFAIL" }
+/// Of a reply that no plugin made: header and question.
+fn outcome_of(query: &Query, rcode: ResponseCode) -> Outcome {
+    Outcome {
+        query_len: query.len(),
+        reply_len: HEADER_LEN + query.question().len(),
+        duration: query.received().elapsed(),
+        rcode: rcode.into(),
+        author: "",
+    }
 }
 
 /// Not an `async fn`: that would keep each argument twice, and the future is copied to the heap for

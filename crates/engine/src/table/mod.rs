@@ -4,13 +4,13 @@
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use dunlin_core::Query;
 use dunlin_core::directive::{Timeouts, View};
 use dunlin_core::gate::Opcodes;
 use dunlin_core::metadata::Metadata;
-use dunlin_core::metrics::Counter;
+use dunlin_core::metrics::{Counter, SiteSeries};
 use dunlin_core::plugin::Chain;
 use dunlin_core::site::Site;
 use dunlin_core::wire::types;
@@ -25,6 +25,8 @@ pub(crate) struct Table {
     root: Vec<Arc<Place>>,
     /// Bit N tells that some zone has N labels: no other suffix of a name is looked up.
     depths: u128,
+    /// What no place takes is counted here.
+    pub(crate) dropped: OnceLock<SiteSeries>,
     /// As metrics and messages name the listener: `dns://127.0.0.1:53`.
     pub(crate) server: String,
     /// Opcodes beside QUERY that some chain of the listener asked for.

@@ -8,9 +8,12 @@ use super::control::Control;
 use super::{BATCH, LONGEST, Route};
 use crate::address::{Name, unmap};
 
-/// Receives up to [`BATCH`] datagrams at a time into slots that are allocated once: 132 KiB.
+/// Receives up to [`BATCH`] datagrams at a time into slots that are allocated once.
 pub struct Inbox {
     slots: Box<[Slot]>,
+    /// [`LONGEST`] octets for each slot, 256 KiB in one piece: zeroed pages that were never written to
+    /// are no memory yet, and most queries are short.
+    bytes: Box<[u8]>,
     /// How many slots hold a datagram that was not handed out yet.
     fresh: usize,
     /// How many slots the last receive wrote to.
@@ -33,7 +36,7 @@ pub struct Datagram<'a> {
 /// The datagrams of one receive, handed out once; see [`Inbox::drain`].
 #[derive(Debug)]
 pub struct Drain<'a> {
-    slots: std::slice::Iter<'a, Slot>,
+    slots: std::iter::Zip<std::slice::Iter<'a, Slot>, std::slice::ChunksExact<'a, u8>>,
 }
 
 struct Slot {
@@ -41,7 +44,6 @@ struct Slot {
     control: Control,
     length: usize,
     truncated: bool,
-    bytes: [u8; LONGEST],
 }
 
 impl Inbox {
@@ -49,7 +51,8 @@ impl Inbox {
     #[must_use]
     pub fn new() -> Self {
         let slots = (0..BATCH).map(|_| Slot::EMPTY).collect();
-        Self { slots, fresh: 0, used: 0 }
+        let bytes = vec![0; BATCH * LONGEST].into_boxed_slice();
+        Self { slots, bytes, fresh: 0, used: 0 }
     }
 
     /// Receives what is there, at most [`BATCH`] datagrams, and tells how many. What an earlier receive
@@ -92,7 +95,8 @@ impl Inbox {
     /// the next call yields nothing.
     pub fn drain(&mut self) -> Drain<'_> {
         let fresh = mem::take(&mut self.fresh);
-        Drain { slots: self.slots.get(..fresh).unwrap_or_default().iter() }
+        let slots = self.slots.get(..fresh).unwrap_or_default().iter();
+        Drain { slots: slots.zip(self.bytes.chunks_exact(LONGEST)) }
     }
 
     /// How many datagrams wait to be [drained](Self::drain).
@@ -118,8 +122,9 @@ impl Inbox {
     fn receive_once(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         let mut vectors = [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; BATCH];
         let mut headers: [libc::mmsghdr; BATCH] = array::from_fn(|_| empty_header());
-        for ((slot, vector), header) in self.slots.iter_mut().zip(&mut vectors).zip(&mut headers) {
-            *vector = libc::iovec { iov_base: slot.bytes.as_mut_ptr().cast(), iov_len: LONGEST };
+        let slots = self.slots.iter_mut().zip(self.bytes.chunks_exact_mut(LONGEST));
+        for (((slot, bytes), vector), header) in slots.zip(&mut vectors).zip(&mut headers) {
+            *vector = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: LONGEST };
             header.msg_hdr.msg_name = slot.name.bytes_mut().as_mut_ptr().cast();
             header.msg_hdr.msg_namelen = Name::ROOM;
             header.msg_hdr.msg_iov = vector;
@@ -128,8 +133,8 @@ impl Inbox {
             header.msg_hdr.msg_controllen = Control::ROOM as _;
         }
         // SAFETY: the descriptor is borrowed, so open. Every header points to a vector on this stack,
-        // and to the bytes, name and control of a slot of its own, with their true lengths; `self.slots`
-        // is exclusively ours and is not touched until the call returns. It writes plain bytes, for
+        // and to the name and control of a slot and to octets of its own, with their true lengths; all
+        // of them are exclusively ours and are not touched until the call returns. It writes plain bytes, for
         // which every value is valid. There is no timeout.
         let result = unsafe {
             libc::recvmmsg(
@@ -167,7 +172,7 @@ impl<'a> Iterator for Drain<'a> {
     type Item = Datagram<'a>;
 
     fn next(&mut self) -> Option<Datagram<'a>> {
-        self.slots.find_map(Slot::datagram)
+        self.slots.find_map(|(slot, bytes)| slot.datagram(bytes))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -176,19 +181,14 @@ impl<'a> Iterator for Drain<'a> {
 }
 
 impl Slot {
-    const EMPTY: Self = Self {
-        name: Name::EMPTY,
-        control: Control::EMPTY,
-        length: 0,
-        truncated: false,
-        bytes: [0; LONGEST],
-    };
+    const EMPTY: Self =
+        Self { name: Name::EMPTY, control: Control::EMPTY, length: 0, truncated: false };
 
     /// `None` if the peer's address is of a foreign kind, which no IP socket delivers.
-    fn datagram(&self) -> Option<Datagram<'_>> {
+    fn datagram<'a>(&self, bytes: &'a [u8]) -> Option<Datagram<'a>> {
         let (local, arrival) = self.control.decode();
         Some(Datagram {
-            bytes: self.bytes.get(..self.length)?,
+            bytes: bytes.get(..self.length)?,
             route: Route { peer: unmap(self.name.decode()?), local },
             arrival,
             truncated: self.truncated,
@@ -203,7 +203,7 @@ impl fmt::Debug for Slot {
 }
 
 /// [`BATCH`] as the system call wants it.
-const COUNT: libc::c_uint = 32;
+const COUNT: libc::c_uint = 64;
 const _: () = assert!(COUNT as usize == BATCH);
 
 /// A header without name, data or control.

@@ -36,7 +36,7 @@ pub use self::inbox::{Datagram, Drain, Inbox};
 pub use self::outbox::{Outbox, Tally};
 
 /// Datagrams received or sent by one system call, at most.
-pub const BATCH: usize = 32;
+pub const BATCH: usize = 64;
 
 /// The longest datagram an [`Inbox`] takes whole, in bytes: no query is longer, and longer ones are
 /// marked as truncated.

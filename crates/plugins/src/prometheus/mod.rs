@@ -1,6 +1,5 @@
 #![doc = include_str!("README.md")]
 
-mod series;
 mod setup;
 
 #[cfg(test)]
@@ -8,11 +7,9 @@ mod tests;
 
 use std::sync::{Arc, OnceLock};
 
-use dunlin_core::metrics::DnsMetrics;
+use dunlin_core::metrics::{DnsMetrics, Outcome, SiteSeries};
 use dunlin_core::{Next, Plugin, Query, Reply, Result, async_trait};
 use tokio::time::Instant;
-
-use self::series::{Outcome, SiteSeries};
 
 pub use self::setup::ENTRY;
 

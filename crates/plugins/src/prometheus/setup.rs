@@ -3,13 +3,12 @@
 use std::sync::{Arc, OnceLock};
 
 use dunlin_core::directive::{Closing, HttpEndpoint, HttpResponse, OnListenFailure, StartContext};
-use dunlin_core::metrics::{DnsMetrics, Gauge, GaugeFamily, Metrics};
+use dunlin_core::metrics::{DnsMetrics, Gauge, GaugeFamily, Metrics, SiteSeries};
 use dunlin_core::site::Site;
 use dunlin_core::{Directive, Entry, release};
 use parking_lot::Mutex;
 
 use super::Prometheus;
-use super::series::SiteSeries;
 
 /// What the directive list holds for this plugin.
 pub const ENTRY: Entry = Entry { name: "prometheus", setup };

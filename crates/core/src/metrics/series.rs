@@ -5,27 +5,32 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use dunlin_core::metrics::{Counter, DnsMetrics, Histogram, type_label};
-use dunlin_core::site::Site;
-use dunlin_core::{Query, Reply, Result, mnemonic};
+use super::{Counter, DnsMetrics, Histogram, type_label};
+use crate::error::Result;
+use crate::mnemonic;
+use crate::query::Query;
+use crate::reply::Reply;
+use crate::site::Site;
 
 /// What became of a query, as far as metrics tell it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Outcome {
+pub struct Outcome {
     /// Octets as received.
-    pub(super) query_len: usize,
+    pub query_len: usize,
     /// Octets without name compression, before OPT and truncation; 0 if no plugin replied.
-    pub(super) reply_len: usize,
+    pub reply_len: usize,
     /// Since the query was read from its socket.
-    pub(super) duration: Duration,
-    pub(super) rcode: u16,
+    pub duration: Duration,
+    /// RCODE, extension bits included.
+    pub rcode: u16,
     /// Who made the reply; empty if no plugin did.
-    pub(super) author: &'static str,
+    pub author: &'static str,
 }
 
 impl Outcome {
     /// What the result of a chain tells. Of a failure the engine makes a reply of its own.
-    pub(super) fn of(result: &mut Result<Reply>) -> Self {
+    #[must_use]
+    pub fn of(result: &mut Result<Reply>) -> Self {
         match result {
             Err(error) => Self { rcode: error.rcode().into(), ..Self::default() },
             Ok(reply) if reply.is_silence() => Self::default(),
@@ -41,7 +46,7 @@ impl Outcome {
 
 /// All series of one server, zone and view.
 #[derive(Debug)]
-pub(super) struct SiteSeries {
+pub struct SiteSeries {
     metrics: DnsMetrics,
     site: Arc<Site>,
     duration: OnceLock<Histogram>,
@@ -72,7 +77,9 @@ const TYPES: [u16; 19] =
     [1, 28, 65, 12, 33, 6, 16, 15, 2, 5, 48, 43, 50, 47, 46, 64, 251, 252, 255];
 
 impl SiteSeries {
-    pub(super) fn new(metrics: &DnsMetrics, site: &Arc<Site>) -> Self {
+    /// No series yet: each comes into being with the first query that it counts.
+    #[must_use]
+    pub fn new(metrics: &DnsMetrics, site: &Arc<Site>) -> Self {
         Self {
             metrics: metrics.clone(),
             site: Arc::clone(site),
@@ -84,7 +91,7 @@ impl SiteSeries {
     }
 
     /// Counts one query in all families.
-    pub(super) fn count(&self, query: &Query, outcome: &Outcome) {
+    pub fn count(&self, query: &Query, outcome: &Outcome) {
         let Site { server, zone, view, .. } = &*self.site;
         let place = [server.as_str(), zone, view];
         if query.dnssec_ok() {
