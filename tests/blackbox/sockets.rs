@@ -1,5 +1,5 @@
-//! `multisocket` and `timeouts`: what they make of sockets and connections. Rows MS2, MS5 to MS7, MS9,
-//! TO12 and TO13; core.md §25 rows 35, 70 and 89.
+//! `multisocket`, `shed` and `timeouts`: what they make of sockets and connections. Rows MS2, MS5 to MS7,
+//! MS9, SH1, SH3, SH8, TO12 and TO13; core.md §25 rows 35, 70 and 89.
 
 use dunlin_testkit::client::{Tcp, ask, query};
 use dunlin_testkit::process::Server;
@@ -7,7 +7,7 @@ use dunlin_testkit::upstream::{Reply, Upstream};
 use dunlin_testkit::wait;
 use hickory_proto::rr::RecordType;
 
-use crate::kit::{out, with_corefile};
+use crate::kit::{metric, out, run, with_corefile};
 
 /// The sockets of this table that are bound to the server's port of 127.0.0.1 and to no peer.
 fn sockets(server: &Server, table: &str) -> usize {
@@ -24,6 +24,8 @@ fn ms2_ms7_row_89_the_sockets_follow_the_corefile() {
     server.wait_for_reply(server.address());
     assert_eq!((sockets(&server, "udp"), sockets(&server, "tcp")), (3, 3));
     let banner = format!(".:{} on 127.0.0.1", server.port("port"));
+    // Written aside, and perhaps after the first reply.
+    server.wait_for_lines(&banner, 3);
     assert_eq!(out(&server).iter().filter(|line| **line == banner).count(), 3);
     for (number, line, count) in [(1, "multisocket 1", 1), (2, "multisocket 2", 2)] {
         server.rewrite_corefile(&text(line));
@@ -78,4 +80,45 @@ fn to12_to13_the_last_block_that_sets_a_limit_decides() {
         connection.receive_message().unwrap();
     }
     assert_eq!(connection.wait_closed(), b"");
+}
+
+/// Nothing is dropped as long as replies can be sent, whether they come at once or later.
+#[test]
+fn sh1_sh8_shed_comes_and_goes_with_reloads_and_loses_nothing() {
+    let upstream = Upstream::start();
+    upstream.always(Reply::new().answer("one.test. 300 IN A 192.0.2.1"));
+    let text = |line: &str| {
+        format!(
+            "one.test:{{{{port}}}} {{\n  bind 127.0.0.1\n  {line}\n  prometheus 127.0.0.1:{{{{metrics}}}}\n  \
+             forward . {{{{upstream}}}}\n}}\n.:{{{{port}}}} {{\n  bind 127.0.0.1\n  whoami\n}}\n"
+        )
+    };
+    let setup = with_corefile(&text("shed")).set("upstream", upstream.address());
+    let server = setup.start();
+    server.wait_for_reply(server.address());
+    for (number, line) in [(0, "shed"), (1, ""), (2, "shed")] {
+        if number > 0 {
+            server.rewrite_corefile(&text(line));
+            server.signal("USR1");
+            server.wait_for_lines("[INFO] Reloading complete", number);
+        }
+        for _ in 0..100 {
+            let forwarded = ask(server.address(), "one.test.", RecordType::A).send();
+            assert_eq!(forwarded.answers(), ["192.0.2.1"]);
+            ask(server.address(), "a.", RecordType::A).send();
+            ask(server.address(), "one.test.", RecordType::A).tcp().send();
+        }
+    }
+    assert_eq!(metric(&server, "coredns_shed_dropped_total", &[]), 0.0);
+    assert_eq!(metric(&server, "dunlin_dropped_total", &[]), 0.0);
+}
+
+#[test]
+fn sh3_shed_is_for_plain_dns() {
+    let ended = run(with_corefile("tls://.:{{port}} {\n  shed\n  whoami\n}\n"));
+    let key = format!("tls://.:{}", ended.server.port("port"));
+    let text = format!(
+        "plugin/shed: only plain DNS server blocks are supported; \"{key}\" uses transport \"tls\""
+    );
+    assert_eq!((ended.status, ended.err.lines().next()), (Some(1), Some(text.as_str())));
 }

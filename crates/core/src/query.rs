@@ -39,6 +39,7 @@ pub struct Query {
     lookups: OnceLock<Arc<AtomicU32>>,
     /// Whether the EDNS options are those of a plugin, which all travel upstream.
     options_are_ours: bool,
+    is_congested: bool,
     message: OnceLock<Option<Box<Message>>>,
 }
 
@@ -72,6 +73,7 @@ impl Query {
             depth: 0,
             lookups: OnceLock::new(),
             options_are_ours: false,
+            is_congested: false,
             name: OnceLock::new(),
             message: OnceLock::new(),
         }
@@ -80,6 +82,19 @@ impl Query {
     /// Says which server block answers; the engine does this before the chain runs.
     pub fn place(&mut self, site: Arc<Site>) {
         self.site = site;
+    }
+
+    /// Says that the way back to the client is congested; the engine does this where a listener has a
+    /// [`SendQueue`](crate::directive::SendQueue).
+    pub fn mark_congested(&mut self) {
+        self.is_congested = true;
+    }
+
+    /// Whether as many replies wait to be sent as may wait, so that a reply to this query would cost
+    /// another one its place. Never so for our own queries on behalf of a client.
+    #[must_use]
+    pub fn is_congested(&self) -> bool {
+        self.is_congested
     }
 
     /// Gives the query a metadata store; the engine does this for blocks with `metadata`.
@@ -149,6 +164,7 @@ impl Query {
             depth: self.depth,
             lookups: OnceLock::new(),
             options_are_ours: self.options_are_ours,
+            is_congested: false,
             name: OnceLock::new(),
             message: OnceLock::new(),
         }
@@ -182,6 +198,7 @@ impl Query {
         query.depth = self.depth;
         query.lookups = self.lookups.clone();
         query.options_are_ours = self.options_are_ours || change.options.is_some();
+        query.is_congested = self.is_congested;
         query.metadata = self.metadata.take();
         Ok(query)
     }

@@ -37,6 +37,7 @@ pub mod ready;
 pub mod reload;
 pub mod rewrite;
 pub mod root;
+pub mod shed;
 pub mod template;
 pub mod timeouts;
 pub mod view;
@@ -64,6 +65,7 @@ pub fn registry() -> Registry {
         ready::ENTRY,
         health::ENTRY,
         pprof::ENTRY,
+        shed::ENTRY,
         prometheus::ENTRY,
         errors::ENTRY,
         log::ENTRY,

@@ -13,6 +13,7 @@ use foldhash::quality::FixedState;
 use super::{Directive, Entry, Hooks, HttpEndpoint, SetupContext, View};
 use crate::gate::Opcodes;
 use crate::lookup::Lookup;
+use crate::metrics::CounterFamily;
 use crate::plugin::Plugin;
 use crate::tap::Tap;
 use crate::tasks::Tasks;
@@ -67,6 +68,8 @@ pub struct Parts {
     pub timeouts: Timeouts,
     /// Sockets of each listener (`multisocket`).
     pub sockets: Option<SocketCount>,
+    /// What replies over UDP wait in while the kernel takes no more (`shed`).
+    pub send_queue: Option<SendQueue>,
     /// Which queries the block takes (`view`); all of its zones without one.
     pub view: Option<View>,
     /// Task sets to stop at the end of this generation.
@@ -119,6 +122,17 @@ pub enum SocketCount {
     PerWorker,
     /// So many.
     Exactly(NonZeroUsize),
+}
+
+/// Replies over UDP that the kernel does not take at once wait in a queue, one for each socket, which
+/// sends the newest first and drops the oldest for a new one. Without it, a socket whose replies cannot
+/// be sent reads no more queries. It holds for all server blocks of a listener.
+#[derive(Debug, Clone)]
+pub struct SendQueue {
+    /// Replies that may wait.
+    pub depth: usize,
+    /// Counts the replies that were not sent; its labels are `server` and `reason`.
+    pub dropped: CounterFamily,
 }
 
 /// The arguments of `reload`.

@@ -20,7 +20,7 @@ use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dunlin_corefile::{Reader, Token};
+use dunlin_corefile::{Reader, ServerKey, Token};
 
 use crate::gate::Opcodes;
 use crate::lines::Lines;
@@ -30,7 +30,7 @@ use crate::plugin::Plugin;
 use crate::tasks::Tasks;
 use crate::zones::{Zone, Zones};
 
-pub use self::block::{Block, Parts, QueryLimit, ReloadTimes, SocketCount, Timeouts};
+pub use self::block::{Block, Parts, QueryLimit, ReloadTimes, SendQueue, SocketCount, Timeouts};
 pub use self::entry::{Entry, Registry, UnknownNeighbor};
 pub use self::hooks::{Control, Hooks, StartContext};
 pub use self::http::{
@@ -126,6 +126,12 @@ impl<'a> Directive<'a> {
             }
             _ => Err(self.reader.arg_error().into()),
         }
+    }
+
+    /// The keys of the server block: transport, zone, port.
+    #[must_use]
+    pub fn keys(&self) -> &[ServerKey] {
+        self.block.keys()
     }
 
     /// The zones of the server block.

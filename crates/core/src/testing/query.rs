@@ -30,6 +30,7 @@ pub struct TestQuery {
     edns: Option<(u16, bool)>,
     options: Vec<u8>,
     site: Arc<Site>,
+    congested: bool,
 }
 
 /// A query for a name and a type, from 127.0.0.1 over UDP, RD set, without EDNS. The name keeps
@@ -47,6 +48,7 @@ pub fn query(name: &str, qtype: RecordType) -> TestQuery {
         edns: None,
         options: Vec::new(),
         site: Site::none(),
+        congested: false,
     }
 }
 
@@ -124,6 +126,13 @@ impl TestQuery {
         self
     }
 
+    /// From a socket whose replies wait in a full queue.
+    #[must_use]
+    pub fn congested(mut self) -> Self {
+        self.congested = true;
+        self
+    }
+
     /// The bytes that a client would send.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -161,6 +170,9 @@ impl TestQuery {
         };
         let mut query = Query::new(Buffer::from(bytes), view, &name, source);
         query.place(Arc::clone(&self.site));
+        if self.congested {
+            query.mark_congested();
+        }
         query
     }
 

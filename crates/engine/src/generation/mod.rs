@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_core::directive::{
-    Control, Hooks, HttpEndpoint, Parts, ReloadTimes, Retain, StartContext, Timeouts, View,
+    Control, Hooks, HttpEndpoint, Parts, ReloadTimes, Retain, SendQueue, StartContext, Timeouts,
+    View,
 };
 use dunlin_core::gate::Opcodes;
 use dunlin_core::lookup::Lookup;
@@ -22,7 +23,7 @@ use dunlin_core::tasks::Tasks;
 use dunlin_core::zones::Zones;
 
 use crate::config::{Draft, ListenPlan};
-use crate::table::{Place, Table};
+use crate::table::{self, Place, Table};
 
 /// One built configuration.
 #[derive(Debug)]
@@ -60,6 +61,7 @@ struct BlockTable {
     opcodes: Opcodes,
     any_class: bool,
     timeouts: Timeouts,
+    send_queue: Option<SendQueue>,
     view: Option<Arc<View>>,
     debug: bool,
     stacktrace: bool,
@@ -116,6 +118,7 @@ impl Generation {
             opcodes: parts.opcodes,
             any_class: parts.any_class,
             timeouts: parts.timeouts,
+            send_queue: parts.send_queue,
             view: parts.view.map(Arc::new),
             debug: parts.debug,
             stacktrace: parts.stacktrace,
@@ -143,6 +146,10 @@ impl Generation {
             table.opcodes = table.opcodes.union(block.opcodes);
             table.any_class |= block.any_class;
             table.timeouts = block.timeouts.or(table.timeouts);
+            if let Some(SendQueue { depth, dropped }) = &block.send_queue {
+                let dropped = dropped.with(&[&table.server, "response"]);
+                table.send_queue = Some(table::SendQueue { depth: *depth, dropped });
+            }
             let place = Place {
                 site,
                 chain: Arc::clone(&block.chain),

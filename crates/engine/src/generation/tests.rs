@@ -123,3 +123,34 @@ fn a_generation_is_busy_while_somebody_reads_from_its_table() {
     drop(reading);
     assert!(!generation.is_busy());
 }
+
+#[test]
+fn sh11_a_send_queue_holds_for_all_blocks_of_a_listener() {
+    let text = "a.test b.test:54 {\n shed\n}\nc.test {\n own\n}\nd.test:55 {\n own\n}\n";
+    let shed = Entry {
+        name: "shed",
+        setup: |directive| {
+            let labels = &["server", "reason"];
+            let dropped = directive.metrics().counter("test_dropped_total", "Replies.", labels);
+            directive.parts().send_queue = Some(SendQueue { depth: 7, dropped });
+            Ok(())
+        },
+    };
+    let setup = Setup {
+        origin: Origin::Stdin(text.into()),
+        port: 53,
+        registry: Registry::new(vec![shed, Entry { name: "own", setup: answers }]),
+        fallback: String::new(),
+    };
+    let (corefile, metrics) = (setup.load().corefile, Metrics::new(0));
+    let draft = setup.set_up(&corefile, &metrics, &Lines::discarded(), &Retain::default());
+    let generation = Generation::assemble(draft.unwrap());
+    let depths = generation.tables.iter().map(|(plan, table)| {
+        (plan.address.port(), table.send_queue.as_ref().map(|queue| queue.depth))
+    });
+    assert_eq!(depths.collect::<Vec<_>>(), [(53, Some(7)), (54, Some(7)), (55, None)]);
+    let (_, table) = generation.tables.first().unwrap();
+    table.send_queue.as_ref().unwrap().dropped.inc();
+    let line = "test_dropped_total{reason=\"response\",server=\"dns://:53\"} 1";
+    assert!(metrics.page().contains(line));
+}

@@ -48,6 +48,15 @@ pub(crate) enum Answer {
     Later(Later),
 }
 
+/// Whether a reply can be sent at once, as far as is known when its query comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outlet {
+    /// Nothing stands in the way.
+    Free,
+    /// As many replies wait as may wait.
+    Full,
+}
+
 /// A reply in the making. It ends by itself within [`DEADLINE`].
 pub(crate) type Later = Pin<Box<dyn Future<Output = Option<Buffer>> + Send>>;
 
@@ -92,6 +101,17 @@ impl Shared {
         message: &[u8],
         source: Source,
     ) -> Answer {
+        self.handle_from(table, message, source, Outlet::Free)
+    }
+
+    /// As [`Shared::handle`], for a message whose reply may not find its way.
+    pub(crate) fn handle_from(
+        self: &Arc<Self>,
+        table: &Table,
+        message: &[u8],
+        source: Source,
+        outlet: Outlet,
+    ) -> Answer {
         let mut name = WireName::new();
         let accepted =
             gate::accept(message, source.client, source.transport, table.opcodes, &mut name);
@@ -109,6 +129,9 @@ impl Shared {
             return self.refuse(table, &query);
         };
         query.place(Arc::clone(&place.site));
+        if outlet == Outlet::Full {
+            query.mark_congested();
+        }
         let mut serving: Later = Box::pin(serve(Arc::clone(self), Arc::clone(place), query));
         let mut context = Context::from_waker(Waker::noop());
         if let Poll::Ready(reply) = serving.as_mut().poll(&mut context) {

@@ -10,7 +10,7 @@ use dunlin_core::Query;
 use dunlin_core::directive::{Timeouts, View};
 use dunlin_core::gate::Opcodes;
 use dunlin_core::metadata::Metadata;
-use dunlin_core::metrics::SiteSeries;
+use dunlin_core::metrics::{Counter, SiteSeries};
 use dunlin_core::plugin::Chain;
 use dunlin_core::site::Site;
 use dunlin_core::wire::types;
@@ -37,6 +37,17 @@ pub(crate) struct Table {
     pub(crate) timeouts: Timeouts,
     /// Whether some chain of the listener serves classes other than IN.
     pub(crate) any_class: bool,
+    /// What replies over UDP wait in while the kernel takes no more.
+    pub(crate) send_queue: Option<SendQueue>,
+}
+
+/// The send queue that some block of the listener asks for.
+#[derive(Debug, Clone)]
+pub(crate) struct SendQueue {
+    /// Replies that may wait.
+    pub(crate) depth: usize,
+    /// Counts those that were not sent.
+    pub(crate) dropped: Counter,
 }
 
 /// One zone of one server block on one listener.

@@ -15,6 +15,7 @@ use crate::address::{Name, map};
 pub struct Outbox {
     family: Family,
     capacity: usize,
+    order: Order,
     queue: VecDeque<Message>,
     spare: Vec<Vec<u8>>,
     tally: Tally,
@@ -33,6 +34,13 @@ pub struct Tally {
     pub last_error: i32,
 }
 
+/// Which datagram of an [`Outbox`] leaves first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    OldestFirst,
+    NewestFirst,
+}
+
 struct Message {
     bytes: Vec<u8>,
     name: Name,
@@ -48,10 +56,22 @@ impl Outbox {
     /// the likeliest to have given up.
     #[must_use]
     pub fn new(family: Family, capacity: usize) -> Self {
+        Self::ordered(family, capacity, Order::OldestFirst)
+    }
+
+    /// As [`new`](Self::new), but what was queued last is sent first: if there is more to send than the
+    /// kernel takes, the clients that are still waiting are those that asked last.
+    #[must_use]
+    pub fn newest_first(family: Family, capacity: usize) -> Self {
+        Self::ordered(family, capacity, Order::NewestFirst)
+    }
+
+    fn ordered(family: Family, capacity: usize, order: Order) -> Self {
         let capacity = capacity.max(1);
         Self {
             family,
             capacity,
+            order,
             queue: VecDeque::with_capacity(capacity),
             spare: Vec::with_capacity(capacity),
             tally: Tally::default(),
@@ -68,9 +88,9 @@ impl Outbox {
     /// Queues `bytes` without copying; the buffer joins the pool once it is sent. Fill one from
     /// [`buffer`](Self::buffer) and nothing is allocated.
     pub fn push_owned(&mut self, bytes: Vec<u8>, route: &Route) {
-        if self.queue.len() >= self.capacity {
+        if self.is_full() {
             self.tally.dropped += 1;
-            self.pop();
+            self.pop_oldest();
         }
         let peer = match self.family {
             Family::V4 => route.peer,
@@ -78,7 +98,11 @@ impl Outbox {
         };
         let control = route.local.and_then(|local| Control::encode(local, self.family));
         let (control, control_length) = control.unwrap_or((Control::EMPTY, 0));
-        self.queue.push_back(Message { bytes, name: Name::encode(peer), control, control_length });
+        let message = Message { bytes, name: Name::encode(peer), control, control_length };
+        match self.order {
+            Order::OldestFirst => self.queue.push_back(message),
+            Order::NewestFirst => self.queue.push_front(message),
+        }
     }
 
     /// An empty buffer, from the pool if it has one.
@@ -149,6 +173,12 @@ impl Outbox {
         self.queue.is_empty()
     }
 
+    /// The next datagram costs the oldest one its place.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.queue.len() >= self.capacity
+    }
+
     /// What became of the datagrams so far.
     #[must_use]
     pub fn tally(&self) -> Tally {
@@ -199,6 +229,16 @@ impl Outbox {
 
     fn pop(&mut self) {
         if let Some(message) = self.queue.pop_front() {
+            self.recycle(message.bytes);
+        }
+    }
+
+    fn pop_oldest(&mut self) {
+        let oldest = match self.order {
+            Order::OldestFirst => self.queue.pop_front(),
+            Order::NewestFirst => self.queue.pop_back(),
+        };
+        if let Some(message) = oldest {
             self.recycle(message.bytes);
         }
     }

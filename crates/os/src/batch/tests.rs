@@ -203,6 +203,23 @@ fn a_full_queue_drops_the_oldest() {
 }
 
 #[test]
+fn a_full_queue_that_sends_the_newest_first_drops_the_oldest_too() {
+    let (socket, port) = server("127.0.0.1:0");
+    let mut outbox = Outbox::newest_first(Family::V4, 3);
+    let route = Route::from(SocketAddr::new("127.0.0.1".parse().unwrap(), port));
+    for (text, full) in [(b"1", false), (b"2", false), (b"3", true), (b"4", true)] {
+        outbox.push(text, &route);
+        assert_eq!(outbox.is_full(), full);
+    }
+    assert_eq!((outbox.len(), outbox.tally().dropped), (3, 1));
+    outbox.flush(&socket).unwrap();
+    let mut inbox = Inbox::new();
+    inbox.receive(&socket).unwrap();
+    let seen: Vec<_> = inbox.drain().map(|datagram| datagram.bytes.to_vec()).collect();
+    assert_eq!(seen, [b"4", b"3", b"2"]);
+}
+
+#[test]
 fn a_refusal_is_waited_for_tried_again_or_passed_over() {
     for (errno, retried, expected) in [
         (libc::EAGAIN, false, Verdict::Wait),

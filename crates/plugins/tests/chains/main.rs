@@ -26,6 +26,7 @@ mod kit;
 mod loops;
 mod manuals;
 mod observers;
+mod overload;
 mod refreshes;
 mod rewrites;
 mod shapes;

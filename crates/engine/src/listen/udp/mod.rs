@@ -1,6 +1,7 @@
 //! DNS over UDP, by the batch: one receive, all chains polled in place, one send. Replies that
 //! had to wait are sent as they come.
 
+mod backlog;
 #[cfg(test)]
 mod tests;
 
@@ -20,14 +21,18 @@ use tokio::net::UdpSocket;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use self::backlog::Backlog;
 use crate::listen::Listener;
-use crate::serve::{Answer, Later};
+use crate::serve::{Answer, Later, Outlet};
 use crate::table::Table;
 
 /// One socket of one worker.
 struct Endpoint {
     listener: Arc<Listener>,
     socket: UdpSocket,
+    family: Family,
+    /// All replies of a listener that has a send queue (`shed`), in place of what follows.
+    backlog: Mutex<Option<Backlog>>,
     /// Replies that had to wait. Only this worker's tasks lock it, one after the other.
     late: Mutex<Outbox>,
     /// Tells the loop that there are some: all that became ready in one turn of the runtime go
@@ -53,10 +58,8 @@ const LAST_BATCHES: usize = 1024;
 /// answered too.
 pub(crate) async fn serve_udp(listener: Arc<Listener>, socket: UdpSocket) {
     let Ok(family) = Family::of(&socket) else { return };
-    let late = Mutex::new(Outbox::new(family, BATCH));
     let stop = listener.stop.clone();
-    let (has_late, ended) = (Notify::new(), AtomicBool::new(false));
-    let endpoint = Arc::new(Endpoint { listener, socket, late, has_late, ended });
+    let endpoint = Endpoint::new(listener, socket, family);
     let mut inbox = Inbox::new();
     let mut outbox = Outbox::new(family, BATCH);
     loop {
@@ -64,6 +67,7 @@ pub(crate) async fn serve_udp(listener: Arc<Listener>, socket: UdpSocket) {
             // Cancel-safe: readiness is not consumed by waiting for it.
             ready = endpoint.socket.readable() => if ready.is_err() { break },
             () = endpoint.has_late.notified() => {
+                endpoint.flush_backlog();
                 endpoint.flush_late().await;
                 continue;
             }
@@ -76,6 +80,7 @@ pub(crate) async fn serve_udp(listener: Arc<Listener>, socket: UdpSocket) {
         }
     }
     endpoint.ended.store(true, Relaxed);
+    endpoint.flush_backlog();
     endpoint.flush_late().await;
     // Asked directly: tokio may not know of it yet.
     for _ in 0..LAST_BATCHES {
@@ -87,6 +92,18 @@ pub(crate) async fn serve_udp(listener: Arc<Listener>, socket: UdpSocket) {
 }
 
 impl Endpoint {
+    fn new(listener: Arc<Listener>, socket: UdpSocket, family: Family) -> Arc<Self> {
+        Arc::new(Self {
+            listener,
+            socket,
+            family,
+            backlog: Mutex::default(),
+            late: Mutex::new(Outbox::new(family, BATCH)),
+            has_late: Notify::new(),
+            ended: AtomicBool::new(false),
+        })
+    }
+
     /// One batch. True if there may be more to read.
     async fn turn(self: &Arc<Self>, inbox: &mut Inbox, outbox: &mut Outbox) -> bool {
         let received =
@@ -108,19 +125,29 @@ impl Endpoint {
         let count = inbox.len();
         if count > 0 {
             let table = self.listener.table.load();
-            let now = Instant::now();
-            let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            for datagram in inbox.drain() {
-                if has_expired(datagram.arrival, time) {
-                    self.listener.shared.count_drop(DropReason::Expired, Transport::Udp);
-                    continue;
+            match &table.send_queue {
+                None => self.handle_each(&table, inbox, outbox),
+                Some(queue) => {
+                    self.with_backlog(queue, |replies| self.handle_each(&table, inbox, replies));
+                    self.flush_backlog();
                 }
-                self.handle(&table, &datagram, now, outbox);
             }
             drop(table);
             self.send(outbox).await;
         }
         count == BATCH
+    }
+
+    fn handle_each(self: &Arc<Self>, table: &Table, inbox: &mut Inbox, outbox: &mut Outbox) {
+        let now = Instant::now();
+        let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        for datagram in inbox.drain() {
+            if has_expired(datagram.arrival, time) {
+                self.listener.shared.count_drop(DropReason::Expired, Transport::Udp);
+                continue;
+            }
+            self.handle(table, &datagram, now, outbox);
+        }
     }
 
     fn handle(
@@ -140,7 +167,9 @@ impl Endpoint {
             return shared.count_drop(DropReason::Own, Transport::Udp);
         }
         let source = Source { client, local, transport: Transport::Udp, received };
-        match shared.handle(table, datagram.bytes, source) {
+        // Never full but for a send queue: it has room for a batch.
+        let outlet = if outbox.is_full() { Outlet::Full } else { Outlet::Free };
+        match shared.handle_from(table, datagram.bytes, source, outlet) {
             Answer::Now(Some(reply)) => outbox.push(&reply, &datagram.route),
             Answer::Now(None) => {}
             Answer::Later(later) => self.answer_later(later, datagram.route),
@@ -164,7 +193,10 @@ impl Endpoint {
         });
     }
 
-    async fn send_late(&self, reply: &Buffer, route: &Route) {
+    async fn send_late(self: &Arc<Self>, reply: &Buffer, route: &Route) {
+        if self.queue_late(reply, route) {
+            return;
+        }
         let (is_first, is_full) = {
             let mut late = self.late.lock();
             let is_first = late.is_empty();

@@ -15,6 +15,7 @@ use dunlin_testkit::wait::until;
 use tokio::sync::Semaphore;
 
 use super::*;
+use crate::table::SendQueue;
 use crate::testing::{listener, table_of};
 
 struct Serving {
@@ -27,9 +28,13 @@ struct Serving {
 
 /// Serves `plugin` in a thread of its own, as a worker does.
 fn serve(plugin: &Stub, address: &str) -> Serving {
+    serve_table(table_of(plugin.clone()), address)
+}
+
+fn serve_table(table: Table, address: &str) -> Serving {
     let metrics = Metrics::new(0);
     let socket = dunlin_os::sockets::udp_listener(address.parse().unwrap()).unwrap();
-    let listener = listener(table_of(plugin.clone()), &metrics, socket.local_addr().unwrap());
+    let listener = listener(table, &metrics, socket.local_addr().unwrap());
     let (served, other) = (Arc::clone(&listener), socket.try_clone().unwrap());
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -144,9 +149,19 @@ fn a_slow_reply_delays_nobody_and_is_sent_when_it_is_ready() {
     assert_eq!(receive(&client), 1);
 }
 
-/// As when an exchange ends that many clients wait for: all wake up before anything is sent.
+/// As when an exchange ends that many clients wait for: all wake up before anything is sent. A send queue
+/// changes nothing as long as they can be sent.
 #[test]
 fn many_replies_that_become_ready_in_one_turn_are_all_sent() {
+    let dropped = Metrics::new(0).counter("test_dropped_total", "Replies.", &[]).with(&[]);
+    let queue = SendQueue { depth: 1024, dropped: dropped.clone() };
+    for send_queue in [None, Some(queue)] {
+        check_many_late(send_queue);
+    }
+    assert_eq!(dropped.value(), 0);
+}
+
+fn check_many_late(send_queue: Option<SendQueue>) {
     let go = Arc::new(Semaphore::new(0));
     let waits = Arc::clone(&go);
     let plugin = stub(move |query| {
@@ -159,13 +174,17 @@ fn many_replies_that_become_ready_in_one_turn_are_all_sent() {
             Ok(query.reply())
         })
     });
-    let serving = serve(&plugin, "127.0.0.1:0");
+    let mut table = table_of(plugin.clone());
+    table.send_queue = send_queue;
+    let serving = serve_table(table, "127.0.0.1:0");
     let client = Udp::to(serving.listener.address);
     (0..200).for_each(|id| client.send(&asks(RecordType::MX, id)).unwrap());
     until("200 queries in work", || plugin.asked() == 200);
     client.send(&asks(RecordType::A, 200)).unwrap();
     let seen: BTreeSet<u16> = (0..=200).map(|_| receive(&client)).collect();
     assert_eq!(seen.len(), 201);
+    serving.stop();
+    serving.wait_ended();
 }
 
 #[test]
