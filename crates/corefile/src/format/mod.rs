@@ -37,6 +37,9 @@ struct Printer {
     text: String,
     depth: usize,
     before: Before,
+    /// The keys of a server block are complete: further lines without `{` are its directives, and a `{`
+    /// behind one of these belongs to its own line.
+    has_keys: bool,
 }
 
 /// What the line before was.
@@ -78,6 +81,7 @@ impl Printer {
         }
         self.text.push('\n');
         self.before = self.kind(line);
+        self.note_keys(line);
         Ok(())
     }
 
@@ -112,8 +116,17 @@ impl Printer {
         match line.words.last().map(|word| word.brace) {
             Some(Brace::Opening) => Before::Opening,
             Some(_) if closes && self.depth == 0 => Before::EndOfBlock,
-            Some(_) if self.depth == 0 && line.comment.is_none() => Before::Keys,
+            Some(_) if self.depth == 0 && line.comment.is_none() && !self.has_keys => Before::Keys,
             _ => Before::Other,
+        }
+    }
+
+    fn note_keys(&mut self, line: &Line<'_>) {
+        let (Some(first), Some(last)) = (line.words.first(), line.words.last()) else { return };
+        if self.depth > 0 || self.before == Before::EndOfBlock {
+            self.has_keys = false;
+        } else if first.raw != "import" && !last.raw.ends_with(',') {
+            self.has_keys = true;
         }
     }
 

@@ -72,6 +72,19 @@ fn meaning(text: &str) -> (String, usize) {
     (semantic_json(&outcome.corefile), outcome.diagnostics.len())
 }
 
+#[test]
+fn a_brace_behind_a_directive_without_a_block_stays_on_its_line() {
+    let table = [
+        ("a\nlog\n\"{\"\n}\n", "a\nlog\n\"{\"\n}\n"),
+        ("a,\nb\n{\nlog\n}\n", "a,\nb {\n    log\n}\n"),
+        ("# x\na\n{\n}\n# y\nb\n{\n}\n", "# x\na {\n}\n\n# y\nb {\n}\n"),
+        ("import x\na\n{\n}\n", "import x\na {\n}\n"),
+    ];
+    for (text, expected) in table {
+        assert_eq!(format("F", text.as_bytes()).unwrap(), expected, "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn the_meaning_stays_and_a_second_time_changes_nothing(

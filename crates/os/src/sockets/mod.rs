@@ -7,7 +7,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd};
 
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use crate::batch::Family;
 
@@ -107,6 +107,19 @@ pub fn receive(socket: &UdpSocket, bytes: &mut Vec<u8>) -> io::Result<usize> {
     // SAFETY: the kernel has written `count` bytes to the spare capacity, no more than it was told.
     unsafe { bytes.set_len(length) };
     Ok(count)
+}
+
+/// Has a listening UDP socket take no new datagrams, so that it can be read empty and closed without
+/// losing any: other sockets of the address (SO_REUSEPORT) get them. It can still send to anybody.
+///
+/// A connected socket hears only its peer: the peer is the socket's own address, which sends nothing.
+///
+/// # Errors
+///
+/// What the kernel says to `connect`; the socket then listens on.
+pub fn stop_receiving(socket: &impl AsFd) -> io::Result<()> {
+    let socket = SockRef::from(socket);
+    socket.connect(&socket.local_addr()?)
 }
 
 /// Turns Nagle's algorithm off: a reply is never held back for the next one. Connections accepted from

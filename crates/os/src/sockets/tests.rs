@@ -1,14 +1,14 @@
 //! Sockets as the kernel gives them.
 
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 
 use socket2::SockRef;
 
 use super::{
     RECEIVE_BUFFER, is_lack_of_ipv6, on_wildcard_or, receive, set_nodelay, set_option,
-    tcp_listener, udp_client, udp_listener,
+    stop_receiving, tcp_listener, udp_client, udp_listener,
 };
 use crate::batch::Family;
 
@@ -122,6 +122,30 @@ fn a_client_ignores_path_mtu_news_and_never_fragments_ipv6() {
         option(&server, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER),
         libc::IPV6_PMTUDISC_OMIT
     );
+}
+
+#[test]
+fn what_comes_after_a_socket_stopped_goes_to_the_others_of_its_address() {
+    for (listen, ask) in [("127.0.0.1:0", "127.0.0.1"), ("[::1]:0", "::1"), ("[::]:0", "127.0.0.7")]
+    {
+        let old = udp_listener(address(listen)).unwrap();
+        let port = old.local_addr().unwrap().port();
+        let new = udp_listener(old.local_addr().unwrap()).unwrap();
+        let server = SocketAddr::new(ask.parse().unwrap(), port);
+        let clients: Vec<_> = (0..64).map(|_| udp_client(0, server).unwrap()).collect();
+        clients.iter().for_each(|client| _ = client.send(b"1").unwrap());
+        stop_receiving(&old).unwrap();
+        clients.iter().for_each(|client| _ = client.send(b"2").unwrap());
+        let read = |socket: &UdpSocket| {
+            let mut bytes = Vec::with_capacity(256);
+            while receive(socket, &mut bytes).is_ok() {}
+            bytes
+        };
+        let (at_old, at_new) = (read(&old), read(&new));
+        assert_eq!(at_old.len() + at_new.len(), 128, "{listen}: nothing is lost");
+        assert!(!at_old.contains(&b'2'), "{listen}");
+        old.send_to(b"late", clients[0].local_addr().unwrap()).unwrap();
+    }
 }
 
 #[test]

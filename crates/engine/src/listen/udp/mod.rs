@@ -82,6 +82,8 @@ pub(crate) async fn serve_udp(listener: Arc<Listener>, socket: UdpSocket) {
     endpoint.ended.store(true, Relaxed);
     endpoint.flush_backlog();
     endpoint.flush_late().await;
+    // Best effort: without it, what comes between the last look and the close is lost.
+    let _listens_on = dunlin_os::sockets::stop_receiving(&endpoint.socket);
     // Asked directly: tokio may not know of it yet.
     for _ in 0..LAST_BATCHES {
         let received = inbox.receive_draining(&endpoint.socket);
