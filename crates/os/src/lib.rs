@@ -3,8 +3,8 @@
 //!
 //! The only crate of Dunlin with `unsafe` code, so that it can be audited alone. It knows nothing of
 //! DNS and of no async runtime: sockets are non-blocking descriptors, and whoever owns them waits.
-//! Linux only. Every `unsafe` block is one call into libc; what the kernel writes or reads is encoded
-//! and decoded by safe code ([`batch`]).
+//! Linux only. An `unsafe` block is one call into libc, or reads what libc passes to a callback; what
+//! the kernel writes or reads is encoded and decoded by safe code ([`batch`]).
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("dunlin-os uses recvmmsg, packet info and cgroups: Linux only");

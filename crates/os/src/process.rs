@@ -19,7 +19,7 @@ pub fn disable_huge_pages() -> io::Result<()> {
 
 /// Gives back the pages of program code and constants that were touched so far. They stay in the
 /// page cache, and what is needed again is mapped again at its next use; what only the start needed
-/// no longer counts as this process' memory (two thirds of the program).
+/// no longer counts as this process' memory (file pages of an idle server: 8.0 to 6.5 MB).
 pub fn release_program_pages() {
     // SAFETY: the callback fits its declaration, takes no data, and does not unwind.
     unsafe { libc::dl_iterate_phdr(Some(release_object), ptr::null_mut()) };

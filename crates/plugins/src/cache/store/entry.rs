@@ -171,11 +171,11 @@ impl Entry {
 
     /// Whether the entry should move to the front now: at most once a second, because moving is
     /// dearer than finding.
-    pub(super) fn wants_promotion(&mut self, age: Age) -> bool {
+    pub(super) fn wants_promotion(&mut self, age: Age, now: Instant) -> bool {
         let elapsed = match age {
+            // The same number without another look at the clock's two parts.
             Age::Fresh(left) => self.facts.lifetime.saturating_sub(left),
-            // Rare enough to be moved each time.
-            Age::Stale => return true,
+            Age::Stale => milliseconds(now.saturating_duration_since(self.stored)) / 1000,
         };
         std::mem::replace(&mut self.promoted, elapsed) != elapsed
     }
@@ -259,4 +259,35 @@ const NODE_COST: usize = 24 + 24 + 32;
 
 fn milliseconds(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use dunlin_core::rr::RecordType;
+    use dunlin_core::testing::query;
+    use foldhash::quality::RandomState;
+
+    use super::*;
+
+    #[test]
+    fn an_entry_moves_to_the_front_once_a_second_fresh_or_stale() {
+        let query = query("a.test", RecordType::A).build();
+        let (bytes, summary) = query.reply().into_wire().unwrap();
+        let key = Key::of(&query, &RandomState::default());
+        let facts = Facts { lifetime: 10, answering: true, failure: false };
+        let start = Instant::now();
+        let mut entry = Entry::new(&key, &bytes, &summary, facts, start).unwrap();
+        let table = [
+            (Age::Fresh(10), 0, false),
+            (Age::Fresh(9), 1_000, true),
+            (Age::Fresh(9), 1_900, false),
+            (Age::Stale, 11_000, true),
+            (Age::Stale, 11_999, false),
+            (Age::Stale, 12_000, true),
+        ];
+        for (age, milliseconds, expected) in table {
+            let now = start + Duration::from_millis(milliseconds);
+            assert_eq!(entry.wants_promotion(age, now), expected, "{age:?} at {milliseconds} ms");
+        }
+    }
 }

@@ -131,7 +131,7 @@ impl Store {
             }
             _ => false,
         };
-        let wants_promotion = entry.wants_promotion(age);
+        let wants_promotion = entry.wants_promotion(age, now);
         let entry = if is_answer { entry.answer()? } else { entry };
         let taken = take(&Hit { side, age, entry, is_popular });
         if wants_promotion {
