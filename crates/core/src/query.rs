@@ -28,7 +28,8 @@ pub struct Query {
     bytes: Buffer,
     view: View,
     source: Source,
-    site: Arc<Site>,
+    /// `None` until a server block takes the query.
+    site: Option<Arc<Site>>,
     metadata: Option<Box<Metadata>>,
     our_size: u16,
     reply_options: Vec<u8>,
@@ -66,7 +67,7 @@ impl Query {
             bytes,
             view,
             source,
-            site: Site::none(),
+            site: None,
             metadata: None,
             our_size: OUR_UDP_SIZE,
             reply_options: Vec::new(),
@@ -81,7 +82,7 @@ impl Query {
 
     /// Says which server block answers; the engine does this before the chain runs.
     pub fn place(&mut self, site: Arc<Site>) {
-        self.site = site;
+        self.site = Some(site);
     }
 
     /// Says that the way back to the client is congested; the engine does this where a listener has a
@@ -157,7 +158,7 @@ impl Query {
             bytes: Buffer::copy_of(&self.bytes),
             view: self.view.clone(),
             source: self.source,
-            site: Arc::clone(&self.site),
+            site: self.site.clone(),
             metadata: self.metadata.as_ref().map(|known| Box::new(known.emptied())),
             our_size: self.our_size,
             reply_options: Vec::new(),
@@ -193,7 +194,7 @@ impl Query {
         let (bytes, view, name) = change.pass(self)?;
         let mut query = Self::new(bytes, view, &name, self.source);
         query.view.flags = self.view.flags;
-        query.site = Arc::clone(&self.site);
+        query.site.clone_from(&self.site);
         query.our_size = self.our_size;
         query.depth = self.depth;
         query.lookups = self.lookups.clone();
@@ -218,7 +219,7 @@ impl Query {
         let (bytes, view, name) = Change::ask(name, qtype).pass(self)?;
         let mut query = Self::new(bytes, view, &name, self.source);
         query.view.flags = self.view.flags;
-        query.site = Arc::clone(&self.site);
+        query.site.clone_from(&self.site);
         query.our_size = self.our_size;
         query.depth = self.depth.saturating_add(1);
         query.lookups = Arc::clone(self.lookups.get_or_init(Arc::default)).into();
@@ -377,7 +378,7 @@ impl Query {
     /// The listener, server block and zone that answer.
     #[must_use]
     pub fn site(&self) -> &Arc<Site> {
-        &self.site
+        self.site.as_ref().unwrap_or_else(|| Site::none())
     }
 
     /// The metadata of this query; `None` without the `metadata` directive.

@@ -19,8 +19,8 @@ pub struct Site {
 impl Site {
     /// The place of a query that no server block has taken.
     #[must_use]
-    pub fn none() -> Arc<Self> {
+    pub fn none() -> &'static Arc<Self> {
         static NONE: LazyLock<Arc<Site>> = LazyLock::new(Arc::default);
-        Arc::clone(&NONE)
+        &NONE
     }
 }

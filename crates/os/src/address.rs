@@ -25,16 +25,16 @@ impl Name {
         let mut name = Self::EMPTY;
         match address {
             SocketAddr::V4(v4) => {
-                name.put(0, &AF_INET.to_ne_bytes());
-                name.put(2, &v4.port().to_be_bytes());
-                name.put(4, &v4.ip().octets());
+                name.put(0, AF_INET.to_ne_bytes());
+                name.put(2, v4.port().to_be_bytes());
+                name.put(4, v4.ip().octets());
             }
             SocketAddr::V6(v6) => {
-                name.put(0, &AF_INET6.to_ne_bytes());
-                name.put(2, &v6.port().to_be_bytes());
-                name.put(4, &v6.flowinfo().to_ne_bytes());
-                name.put(8, &v6.ip().octets());
-                name.put(24, &v6.scope_id().to_ne_bytes());
+                name.put(0, AF_INET6.to_ne_bytes());
+                name.put(2, v6.port().to_be_bytes());
+                name.put(4, v6.flowinfo().to_ne_bytes());
+                name.put(8, v6.ip().octets());
+                name.put(24, v6.scope_id().to_ne_bytes());
             }
         }
         name
@@ -58,10 +58,9 @@ impl Name {
         &self.0
     }
 
-    fn put(&mut self, at: usize, value: &[u8]) {
-        for (to, from) in self.0.iter_mut().skip(at).zip(value) {
-            *to = *from;
-        }
+    #[inline]
+    fn put<const N: usize>(&mut self, at: usize, value: [u8; N]) {
+        put(&mut self.0, at, value);
     }
 }
 
@@ -88,6 +87,14 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<SocketAddr> {
 #[inline]
 pub(crate) fn take<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..)?.first_chunk().copied()
+}
+
+/// Writes `N` bytes at `at`, if they fit. With numbers known to the compiler it is one move.
+#[inline]
+pub(crate) fn put<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) {
+    if let Some(slot) = bytes.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+        *slot = value;
+    }
 }
 
 /// IPv4-mapped addresses become plain IPv4; everything else stays, scope included.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::{Counter, DnsMetrics, Histogram, type_label};
+use super::{Counter, DnsMetrics, Histogram, HistogramFamily, type_label};
 use crate::error::Result;
 use crate::mnemonic;
 use crate::query::Query;
@@ -92,26 +92,33 @@ impl SiteSeries {
 
     /// Counts one query in all families.
     pub fn count(&self, query: &Query, outcome: &Outcome) {
-        let Site { server, zone, view, .. } = &*self.site;
-        let place = [server.as_str(), zone, view];
         if query.dnssec_ok() {
-            self.dnssec_ok.get_or_init(|| self.metrics.dnssec_ok.with(&place)).inc();
+            self.dnssec_ok.get_or_init(|| self.metrics.dnssec_ok.with(&self.place())).inc();
         }
-        let duration = self.duration.get_or_init(|| self.metrics.duration.with(&place));
+        let duration = self.duration.get_or_init(|| self.metrics.duration.with(&self.place()));
         duration.observe_duration(outcome.duration);
-        self.count_transport(place, query, outcome);
-        self.count_response(place, outcome);
+        self.count_transport(query, outcome);
+        self.count_response(outcome);
     }
 
-    fn count_transport(&self, [server, zone, view]: [&str; 3], query: &Query, outcome: &Outcome) {
+    /// The labels of the site. Made only when a series is: that is once for each.
+    fn place(&self) -> [&str; 3] {
+        let Site { server, zone, view, .. } = &*self.site;
+        [server, zone, view]
+    }
+
+    fn count_transport(&self, query: &Query, outcome: &Outcome) {
         let transport = query.transport();
         let [udp, tcp] = &self.transports;
         let series = if transport.is_stream() { tcp } else { udp };
-        let place = [server, zone, view, transport.label()];
-        let query_size = &self.metrics.request_size;
-        let reply_size = &self.metrics.response_size;
-        observe(series.query_size.get_or_init(|| query_size.with(&place)), outcome.query_len);
-        observe(series.reply_size.get_or_init(|| reply_size.with(&place)), outcome.reply_len);
+        let sizes = |family: &HistogramFamily| {
+            let [server, zone, view] = self.place();
+            family.with(&[server, zone, view, transport.label()])
+        };
+        let query_size = series.query_size.get_or_init(|| sizes(&self.metrics.request_size));
+        let reply_size = series.reply_size.get_or_init(|| sizes(&self.metrics.response_size));
+        observe(query_size, outcome.query_len);
+        observe(reply_size, outcome.reply_len);
         let [v4, v6] = &series.queries;
         let (family, types) = match query.client() {
             SocketAddr::V4(_) => ("1", v4),
@@ -119,15 +126,20 @@ impl SiteSeries {
         };
         let qtype = query.qtype_code();
         let known = TYPES.iter().position(|known| *known == qtype);
-        let labels = [server, zone, view, transport.label(), family, type_label(qtype)];
+        let make = || {
+            let [server, zone, view] = self.place();
+            let labels = [server, zone, view, transport.label(), family, type_label(qtype)];
+            self.metrics.requests.with(&labels)
+        };
         if let Some(counter) = types.get(known.unwrap_or(TYPES.len())) {
-            counter.get_or_init(|| self.metrics.requests.with(&labels)).inc();
+            counter.get_or_init(make).inc();
         }
     }
 
-    fn count_response(&self, [server, zone, view]: [&str; 3], outcome: &Outcome) {
+    fn count_response(&self, outcome: &Outcome) {
         let author = outcome.author;
         let make = || {
+            let [server, zone, view] = self.place();
             let rcode = rcode_label(outcome.rcode);
             self.metrics.responses.with(&[server, zone, view, &rcode, author])
         };

@@ -47,7 +47,7 @@ pub fn query(name: &str, qtype: RecordType) -> TestQuery {
         transport: Transport::Udp,
         edns: None,
         options: Vec::new(),
-        site: Site::none(),
+        site: Arc::clone(Site::none()),
         congested: false,
     }
 }

@@ -60,6 +60,25 @@ pub(crate) enum Outlet {
 /// A reply in the making. It ends by itself within [`DEADLINE`].
 pub(crate) type Later = Pin<Box<dyn Future<Output = Option<Buffer>> + Send>>;
 
+/// A chain at work.
+type Serving = Pin<Box<dyn Future<Output = End> + Send>>;
+
+/// What a chain ended in. What all listeners share is left out of it: a count of who holds it
+/// would be written to for every query, by every worker.
+enum End {
+    Reply(Buffer),
+    /// A plugin wants nothing sent over this transport.
+    Silence(Transport),
+    Panic(Box<Panicked>),
+}
+
+/// A query on which a plugin panicked.
+struct Panicked {
+    place: Arc<Place>,
+    query: Query,
+    caught: Caught,
+}
+
 /// No query is worked on longer than this: what a plugin's own deadline should have ended.
 const DEADLINE: Duration = Duration::from_secs(6);
 
@@ -132,16 +151,18 @@ impl Shared {
         if outlet == Outlet::Full {
             query.mark_congested();
         }
-        let mut serving: Later = Box::pin(serve(Arc::clone(self), Arc::clone(place), query));
+        let mut serving: Serving = Box::pin(serve(Arc::clone(place), query));
         let mut context = Context::from_waker(Waker::noop());
-        if let Poll::Ready(reply) = serving.as_mut().poll(&mut context) {
-            return Answer::Now(reply);
+        if let Poll::Ready(end) = serving.as_mut().poll(&mut context) {
+            return Answer::Now(self.conclude(end));
         }
         // The query is out of reach inside the chain now: what may have to be said without it is
         // made from the bytes once more.
         let echo = Echo { message: Buffer::copy_of(message), source, opcodes: table.opcodes };
         match self.pending.enter() {
-            Some(permit) => Answer::Later(Box::pin(in_time(serving, permit, echo))),
+            Some(permit) => {
+                Answer::Later(Box::pin(in_time(Arc::clone(self), serving, permit, echo)))
+            }
             None => Answer::Now(echo.failure("too many queries in work")),
         }
     }
@@ -184,6 +205,22 @@ impl Shared {
         SiteSeries::new(&self.metrics, &Arc::new(site))
     }
 
+    /// The reply that an end makes, and what is counted and said about it.
+    fn conclude(&self, end: End) -> Option<Buffer> {
+        match end {
+            End::Reply(reply) => Some(reply),
+            End::Silence(transport) => {
+                self.count_drop(DropReason::Plugin, transport);
+                None
+            }
+            End::Panic(panicked) => {
+                let Panicked { place, query, caught } = *panicked;
+                self.report_panic(&place, &query, &caught);
+                Some(bare(&query, ResponseCode::ServFail, None))
+            }
+        }
+    }
+
     fn report_panic(&self, place: &Place, query: &Query, caught: &Caught) {
         self.metrics.panics.with(&[]).inc();
         let server = &place.site.server;
@@ -211,46 +248,43 @@ fn outcome_of(query: &Query, rcode: ResponseCode) -> Outcome {
 /// Not an `async fn`: that would keep each argument twice, and the future is copied to the heap for
 /// every query.
 #[expect(clippy::manual_async_fn, reason = "see above")]
-fn serve(
-    shared: Arc<Shared>,
-    place: Arc<Place>,
-    mut query: Query,
-) -> impl Future<Output = Option<Buffer>> + Send {
+fn serve(place: Arc<Place>, mut query: Query) -> impl Future<Output = End> + Send {
     async move {
         let outcome = {
-            let answering = std::pin::pin!(answer(&shared, &place, &mut query));
+            let answering = std::pin::pin!(answer(&place, &mut query));
             CatchPanic(answering).await
         };
-        outcome.unwrap_or_else(|caught| {
-            shared.report_panic(&place, &query, &caught);
-            Some(bare(&query, ResponseCode::ServFail, None))
-        })
+        outcome.unwrap_or_else(|caught| End::Panic(Box::new(Panicked { place, query, caught })))
     }
 }
 
 /// All that runs code of plugins, or over what they made.
-async fn answer(shared: &Shared, place: &Place, query: &mut Query) -> Option<Buffer> {
+async fn answer(place: &Place, query: &mut Query) -> End {
     place.prepare(query);
     let mut result = place.chain.run(query).await;
     match &mut result {
-        Ok(reply) => {
-            if reply.is_silence() {
-                shared.count_drop(DropReason::Plugin, query.transport());
-            }
-            fit(query, reply).unwrap_or_else(|error| {
+        Ok(reply) => match fit(query, reply) {
+            Ok(Some(bytes)) => End::Reply(bytes),
+            Ok(None) => End::Silence(query.transport()),
+            Err(error) => {
                 let server = &place.site.server;
                 tracing::error!("a reply in server {server:?} cannot be sent: {error}");
-                Some(bare(query, ResponseCode::ServFail, None))
-            })
-        }
-        Err(error) => Some(bare(query, error.rcode(), error.extended_error())),
+                End::Reply(bare(query, ResponseCode::ServFail, None))
+            }
+        },
+        Err(error) => End::Reply(bare(query, error.rcode(), error.extended_error())),
     }
 }
 
-async fn in_time(serving: Later, permit: Permit, echo: Echo) -> Option<Buffer> {
+async fn in_time(
+    shared: Arc<Shared>,
+    serving: Serving,
+    permit: Permit,
+    echo: Echo,
+) -> Option<Buffer> {
     let _held = permit;
     match tokio::time::timeout_at(echo.source.received + DEADLINE, serving).await {
-        Ok(reply) => reply,
+        Ok(end) => shared.conclude(end),
         Err(_elapsed) => echo.failure("deadline exceeded"),
     }
 }

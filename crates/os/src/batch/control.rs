@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use super::{Family, Local};
-use crate::address::take;
+use crate::address::{put, take};
 
 /// Room for the control messages of one datagram: a packet info of either kind takes 32 or 40 bytes, a
 /// time 32.
@@ -30,7 +30,7 @@ impl Control {
         let payload = match (family, local.address) {
             (Family::V4, IpAddr::V4(ip)) => {
                 // struct in_pktinfo: interface, local address (the source), header address (unused)
-                control.put(HEADER + 4, &ip.octets());
+                control.put(HEADER + 4, ip.octets());
                 control.header(V4_PAYLOAD, libc::IPPROTO_IP, libc::IP_PKTINFO);
                 V4_PAYLOAD
             }
@@ -41,9 +41,9 @@ impl Control {
                     IpAddr::V4(ip) => ip.to_ipv6_mapped(),
                     IpAddr::V6(ip) => ip,
                 };
-                control.put(HEADER, &ip.octets());
+                control.put(HEADER, ip.octets());
                 if ip.is_unicast_link_local() {
-                    control.put(HEADER + 16, &local.interface.to_ne_bytes());
+                    control.put(HEADER + 16, local.interface.to_ne_bytes());
                 }
                 control.header(V6_PAYLOAD, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO);
                 V6_PAYLOAD
@@ -78,15 +78,14 @@ impl Control {
     }
 
     fn header(&mut self, payload: usize, level: libc::c_int, kind: libc::c_int) {
-        self.put(0, &(HEADER + payload).to_ne_bytes());
-        self.put(LENGTH, &level.to_ne_bytes());
-        self.put(LENGTH + 4, &kind.to_ne_bytes());
+        self.put(0, (HEADER + payload).to_ne_bytes());
+        self.put(LENGTH, level.to_ne_bytes());
+        self.put(LENGTH + 4, kind.to_ne_bytes());
     }
 
-    fn put(&mut self, at: usize, value: &[u8]) {
-        for (to, from) in self.0.iter_mut().skip(at).zip(value) {
-            *to = *from;
-        }
+    #[inline]
+    fn put<const N: usize>(&mut self, at: usize, value: [u8; N]) {
+        put(&mut self.0, at, value);
     }
 }
 
@@ -147,13 +146,13 @@ mod tests {
         ] {
             let (mut control, length) = Control::encode(local(sent), family).unwrap();
             assert_eq!(length, (HEADER + 20).next_multiple_of(LENGTH), "{sent}");
-            control.put(HEADER + 16, &7_u32.to_ne_bytes());
+            control.put(HEADER + 16, 7_u32.to_ne_bytes());
             assert_eq!(control.decode(), (Some(local(understood)), None), "{sent}");
         }
         let (mut control, length) = Control::encode(local("192.0.2.1"), Family::V4).unwrap();
         assert_eq!(length, (HEADER + 12).next_multiple_of(LENGTH));
-        control.put(HEADER, &7_u32.to_ne_bytes());
-        control.put(HEADER + 8, &[198, 51, 100, 9]);
+        control.put(HEADER, 7_u32.to_ne_bytes());
+        control.put(HEADER + 8, [198, 51, 100, 9]);
         assert_eq!(control.decode(), (Some(local("198.51.100.9")), None));
         assert!(Control::encode(local("::1"), Family::V4).is_none());
     }
@@ -164,11 +163,11 @@ mod tests {
         assert_eq!(control.decode(), (None, None));
         control.header(4, libc::SOL_SOCKET, libc::SO_RXQ_OVFL);
         assert_eq!(control.decode(), (None, None));
-        control.put(0, &usize::MAX.to_ne_bytes());
+        control.put(0, usize::MAX.to_ne_bytes());
         assert_eq!(control.decode(), (None, None));
-        control.put(0, &HEADER.to_ne_bytes());
-        control.put(LENGTH, &libc::IPPROTO_IP.to_ne_bytes());
-        control.put(LENGTH + 4, &libc::IP_PKTINFO.to_ne_bytes());
+        control.put(0, HEADER.to_ne_bytes());
+        control.put(LENGTH, libc::IPPROTO_IP.to_ne_bytes());
+        control.put(LENGTH + 4, libc::IP_PKTINFO.to_ne_bytes());
         assert_eq!(control.decode(), (None, None));
     }
 
@@ -184,12 +183,12 @@ mod tests {
         for (ip, family) in [("192.0.2.1", Family::V4), ("2001:db8::1", Family::V6)] {
             let local = Local { address: ip.parse().unwrap(), interface: 0 };
             let (mut control, length) = Control::encode(local, family).unwrap();
-            control.put(length, &message);
+            control.put(length, message);
             assert_eq!(control.decode().1, Some(arrival), "{ip}");
             assert!(control.decode().0.is_some(), "{ip}");
         }
         let mut control = Control::EMPTY;
-        control.put(0, &message);
+        control.put(0, message);
         assert_eq!(control.decode(), (None, Some(arrival)));
     }
 

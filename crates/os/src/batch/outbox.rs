@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::{array, fmt, io, ptr};
+use std::{array, fmt, io, mem, ptr};
 
 use super::control::Control;
 use super::inbox::empty_header;
@@ -83,6 +83,13 @@ impl Outbox {
         let mut buffer = self.buffer();
         buffer.extend_from_slice(bytes);
         self.push_owned(buffer, route);
+    }
+
+    /// Queues `bytes` without copying and leaves an empty buffer in their place, for a caller with a
+    /// pool of its own.
+    pub fn push_taken(&mut self, bytes: &mut Vec<u8>, route: &Route) {
+        let taken = mem::replace(bytes, self.buffer());
+        self.push_owned(taken, route);
     }
 
     /// Queues `bytes` without copying; the buffer joins the pool once it is sent. Fill one from

@@ -140,7 +140,7 @@ fn m06_a_series_ends_with_the_last_generation_that_has_it() {
     let metrics = Metrics::new(0);
     let family = metrics.gauge("coredns_plugin_enabled", "", &["server", "zone", "view", "name"]);
     let context = |plugins: &[&'static str]| StartContext {
-        sites: [Site::none()].into(),
+        sites: [Arc::clone(Site::none())].into(),
         plugins: plugins.into(),
         listeners: [].into(),
         offline: false,

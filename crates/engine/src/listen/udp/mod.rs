@@ -172,7 +172,7 @@ impl Endpoint {
         // Never full but for a send queue: it has room for a batch.
         let outlet = if outbox.is_full() { Outlet::Full } else { Outlet::Free };
         match shared.handle_from(table, datagram.bytes, source, outlet) {
-            Answer::Now(Some(reply)) => outbox.push(&reply, &datagram.route),
+            Answer::Now(Some(mut reply)) => outbox.push_taken(&mut reply, &datagram.route),
             Answer::Now(None) => {}
             Answer::Later(later) => self.answer_later(later, datagram.route),
         }

@@ -78,11 +78,25 @@ pub(super) struct Evicted {
 }
 
 /// Which entry of a key is to be served.
-struct Choice {
+struct Choice<'s> {
     side: Side,
     age: Age,
     /// Whether it is the one that answers the question, which may stand behind another.
     is_answer: bool,
+    /// The entry in its place.
+    entry: &'s mut Entry,
+}
+
+impl<'s> Choice<'s> {
+    /// `None` if there is no entry, or one too old to be served.
+    fn of(
+        side: Side,
+        entry: Option<&'s mut Entry>,
+        age: impl Fn(&Entry) -> Option<Age>,
+    ) -> Option<Self> {
+        let entry = entry?;
+        Some(Self { side, age: age(entry)?, is_answer: false, entry })
+    }
 }
 
 /// A hit, still under the lock.
@@ -121,9 +135,7 @@ impl Store {
         take: impl FnOnce(&Hit<'_>) -> T,
     ) -> Option<T> {
         let mut shard = self.shard(key)?.lock();
-        let Choice { side, age, is_answer } = shard.choose(key, config, now)?;
-        let half = shard.half(side);
-        let entry = half.get_mut(key)?;
+        let Choice { side, age, is_answer, entry } = shard.choose(key, config, now)?;
         let is_popular = match (&config.prefetch, age) {
             // A failure is left to end: it is remembered so that nobody asks sooner.
             (Some(prefetch), Age::Fresh(left)) if !entry.facts().failure => {
@@ -135,7 +147,7 @@ impl Store {
         let entry = if is_answer { entry.answer()? } else { entry };
         let taken = take(&Hit { side, age, entry, is_popular });
         if wants_promotion {
-            half.promote(key);
+            shard.half(side).promote(key);
         }
         Some(taken)
     }
@@ -221,24 +233,23 @@ impl Store {
 
 impl Shard {
     /// What serves a key, in CoreDNS's order: denials first, but no failure hides an answer.
-    fn choose(&self, key: &Key<'_>, config: &Config, now: Instant) -> Option<Choice> {
+    fn choose(&mut self, key: &Key<'_>, config: &Config, now: Instant) -> Option<Choice<'_>> {
         let stale = config.stale.as_ref();
-        let on = |side: Side, is_answer: bool| {
-            move |entry: &Entry| Some(Choice { side, age: entry.age(stale, now)?, is_answer })
-        };
-        let success = || self.success.get(key);
-        if config.prefers_positive() {
-            let answer = success().and_then(Entry::answer).and_then(on(Side::Success, true));
-            if answer.is_some() {
-                return answer;
-            }
-        }
-        let denial = self.denial.get(key);
-        let denied = denial.and_then(on(Side::Denial, false));
-        if denied.is_some() && !denial.is_some_and(|entry| entry.facts().failure) {
+        let age = |entry: &Entry| entry.age(stale, now);
+        let denied = Choice::of(Side::Denial, self.denial.get_mut(key), age);
+        let is_denied = denied.as_ref().is_some_and(|choice| !choice.entry.facts().failure);
+        if is_denied && !config.prefers_positive() {
             return denied;
         }
-        success().and_then(on(Side::Success, false)).or(denied)
+        let found = self.success.get_mut(key);
+        if config.prefers_positive() {
+            let answer_age = |entry: &Entry| entry.answer().and_then(age);
+            if let Some(age) = found.as_deref().and_then(answer_age) {
+                let side = Side::Success;
+                return found.map(|entry| Choice { side, age, is_answer: true, entry });
+            }
+        }
+        if is_denied { denied } else { Choice::of(Side::Success, found, age).or(denied) }
     }
 
     fn make_room(&mut self, side: Side, limits: &Limits) -> Evicted {
