@@ -14,10 +14,10 @@ use crate::journal::Journal;
 /// A query with ID 0, ready for any number of exchanges; each of them gives it an ID of its own.
 #[derive(Debug)]
 pub struct Ask {
-    /// As large as it is: a query that waits for its response shall not hold a buffer for messages.
-    message: Box<[u8]>,
-    /// QNAME, lower case.
-    name: WireName,
+    /// The message, then QNAME in lower case. As large as they are: a query that waits for its response
+    /// shall not hold a buffer for messages.
+    octets: Box<[u8]>,
+    message_len: usize,
     question_end: usize,
     /// Where the OPT record begins; it is the last record.
     opt_at: Option<usize>,
@@ -27,12 +27,23 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// The query re-made for an upstream (security.md FW-08). `None` if it has no question.
+    /// The query re-made for an upstream (security.md FW-08).
     #[must_use]
-    pub fn of(query: &Query) -> Option<Self> {
-        let mut message = Buffer::new();
-        query.append_for_upstream(&mut message);
-        Self::new(&message)
+    pub fn of(query: &Query) -> Self {
+        let mut octets = Buffer::new();
+        query.append_for_upstream(&mut octets);
+        let message_len = octets.len();
+        let question_end = HEADER_LEN + query.question().len();
+        let has_opt = message_len > question_end;
+        octets.extend_from_slice(query.qname());
+        Self {
+            octets: octets.as_slice().into(),
+            message_len,
+            question_end,
+            opt_at: has_opt.then_some(question_end),
+            max_udp_size: usize::from(if has_opt { query.our_udp_size() } else { MIN_UDP_SIZE }),
+            journal: None,
+        }
     }
 
     /// A query from a message with one uncompressed question. `None` if it is something else.
@@ -47,8 +58,8 @@ impl Ask {
         let size = opt.as_ref().map_or(MIN_UDP_SIZE, |opt| opt.class.max(MIN_UDP_SIZE));
         let opt_at = opt.filter(|opt| opt.rdata.end == message.len()).map(|opt| opt.start);
         let max_udp_size = usize::from(size);
-        let message = message.into();
-        Some(Self { message, name, question_end, opt_at, max_udp_size, journal: None })
+        let (message_len, octets) = (message.len(), [message, name.as_bytes()].concat().into());
+        Some(Self { octets, message_len, question_end, opt_at, max_udp_size, journal: None })
     }
 
     /// A query for `name`, in wire form, without EDNS: what probes send.
@@ -65,7 +76,7 @@ impl Ask {
     /// The same query without its OPT record, for an upstream that knows no EDNS (RFC 6891 §7).
     #[must_use]
     pub fn without_opt(&self) -> Option<Self> {
-        let mut message = Buffer::copy_of(self.message.get(..self.opt_at?)?);
+        let mut message = Buffer::copy_of(self.as_bytes().get(..self.opt_at?)?);
         let additionals = wire::counts(&message)[3];
         write_u16(&mut message, 10, additionals.saturating_sub(1));
         Some(Self { journal: self.journal.clone(), ..Self::new(&message)? })
@@ -84,31 +95,31 @@ impl Ask {
     /// The message, ID 0.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.message
+        self.octets.get(..self.message_len).unwrap_or_default()
     }
 
     /// QNAME in wire form, lower case.
     #[must_use]
     pub fn name(&self) -> &[u8] {
-        self.name.as_bytes()
+        self.octets.get(self.message_len..).unwrap_or_default()
     }
 
     /// QTYPE.
     #[must_use]
     pub fn qtype(&self) -> u16 {
-        read_u16(&self.message, self.question_end - 4).unwrap_or_default()
+        read_u16(&self.octets, self.question_end - 4).unwrap_or_default()
     }
 
     /// QCLASS.
     #[must_use]
     pub fn qclass(&self) -> u16 {
-        read_u16(&self.message, self.question_end - 2).unwrap_or_default()
+        read_u16(&self.octets, self.question_end - 2).unwrap_or_default()
     }
 
     /// The header flags.
     #[must_use]
     pub fn flags(&self) -> Flags {
-        Flags::of(&self.message)
+        Flags::of(&self.octets)
     }
 
     /// Whether there is an OPT record.
@@ -148,4 +159,28 @@ pub(crate) fn is_response(id: u16, query: &[u8], question_end: usize, reply: &[u
         && flags.opcode() == asked.opcode()
         && wire::counts(reply)[0] == 1
         && same_question()
+}
+
+#[cfg(test)]
+mod tests {
+    use dunlin_core::rr::RecordType;
+    use dunlin_core::testing::query;
+
+    use super::*;
+
+    #[test]
+    fn what_is_known_of_a_query_is_what_its_message_tells() {
+        let with_edns = query("wWw.Example.org", RecordType::AAAA).edns(4096).build();
+        for query in [query("wWw.Example.org", RecordType::A).build(), with_edns] {
+            let known = Ask::of(&query);
+            let read = Ask::new(known.as_bytes()).unwrap();
+            let facts = |ask: &Ask| {
+                let sizes = (ask.question_end(), ask.opt_at, ask.max_udp_size());
+                (ask.as_bytes().to_vec(), ask.name().to_vec(), ask.qtype(), ask.qclass(), sizes)
+            };
+            assert_eq!(facts(&known), facts(&read));
+            assert_eq!(known.name(), b"\x03www\x07example\x03org\x00");
+            assert_eq!(known.has_opt(), query.edns().is_some());
+        }
+    }
 }

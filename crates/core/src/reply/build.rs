@@ -6,7 +6,7 @@ use hickory_proto::rr::{DNSClass, Name, RData, Record};
 use super::{Body, Reply};
 use crate::error::Error;
 use crate::query::Query;
-use crate::wire::{Flags, Records, types, write_u32};
+use crate::wire::{Flags, set_ttls, write_u32};
 
 impl Reply {
     /// An empty NOERROR reply to `query`: ID, opcode, RD, CD and question from it (RFC 1035
@@ -50,14 +50,8 @@ impl Reply {
     /// As [`Reply::wire`].
     pub fn clamp_ttls(&mut self, min: u32, max: u32) -> Result<(), Error> {
         self.wire()?;
-        let Body::Wire(bytes) = &mut self.0.body else { return Ok(()) };
-        let records = Records::new(bytes).into_iter().flatten();
-        let places: Vec<(usize, u32)> = records
-            .filter(|record| record.kind != types::OPT)
-            .map(|record| (record.ttl_at, record.ttl.max(min).min(max)))
-            .collect();
-        for (at, ttl) in places {
-            write_u32(bytes, at, ttl);
+        if let (Body::Wire(bytes), Some(summary)) = (&mut self.0.body, &self.0.summary) {
+            set_ttls(bytes, summary.question_end, |ttl| ttl.max(min).min(max));
         }
         self.0.summary = None;
         Ok(())

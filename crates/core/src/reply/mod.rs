@@ -12,9 +12,7 @@ use hickory_proto::rr::Record;
 use crate::buffer::Buffer;
 use crate::edns::ExtendedError;
 use crate::error::Error;
-use crate::wire::{
-    Flags, MalformedMessage, Records, Section, Summary, types, write_u16, write_u32,
-};
+use crate::wire::{Flags, MalformedMessage, Records, Section, Summary, set_ttls, write_u16};
 
 /// A reply on its way to the client. It is either *wire*, bytes that came from an upstream or a
 /// store and stay as they are until somebody asks for records, or a *message* that a plugin made.
@@ -256,17 +254,8 @@ impl Reply {
     /// As [`Reply::wire`].
     pub fn set_all_ttls(&mut self, ttl: u32) -> Result<(), Error> {
         self.wire()?;
-        let Body::Wire(bytes) = &mut self.0.body else { return Ok(()) };
-        let places: Vec<usize> = Records::new(bytes)
-            .into_iter()
-            .flatten()
-            .filter(|record| record.kind != types::OPT)
-            .map(|record| record.ttl_at)
-            .collect();
-        for at in places {
-            write_u32(bytes, at, ttl);
-        }
-        if let Some(summary) = &mut self.0.summary {
+        if let (Body::Wire(bytes), Some(summary)) = (&mut self.0.body, &mut self.0.summary) {
+            set_ttls(bytes, summary.question_end, |_| ttl);
             summary.set_ttl(ttl);
         }
         Ok(())

@@ -139,11 +139,57 @@ pub(super) fn expand_where(
     }
 }
 
+/// Whether the name at `at` is `name`, an uncompressed one; letter case aside (RFC 4343). A name
+/// that [`expand`] refuses is none, but it is read only as far as it is the same.
+#[must_use]
+pub fn is_name(message: &[u8], at: usize, name: &[u8]) -> bool {
+    is_name_within_limits(message, at, name).unwrap_or(false)
+}
+
+fn is_name_within_limits(message: &[u8], at: usize, mut name: &[u8]) -> Option<bool> {
+    let mut position = at;
+    let mut barrier = at;
+    let mut limit = message.len();
+    // Each pointer leads back, so there is an end to them.
+    loop {
+        let end = position + name.len();
+        if name.last() == Some(&0) && end <= limit && message.get(position..end) == Some(name) {
+            return Some(true);
+        }
+        let length = *message.get(position)?;
+        match length & 0xc0 {
+            0x00 => {
+                let end = position + 1 + usize::from(length);
+                let (label, rest) = name.split_at_checked(1 + usize::from(length))?;
+                if end > limit || !same_name(message.get(position..end)?, label) {
+                    return None;
+                }
+                if length == 0 {
+                    return Some(rest.is_empty());
+                }
+                (position, name) = (end, rest);
+            }
+            0xc0 => {
+                let low = *message.get(position + 1)?;
+                let target = usize::from(u16::from_be_bytes([length & 0x3f, low]));
+                if target >= barrier || target < HEADER_LEN || position + 2 > limit {
+                    return None;
+                }
+                limit = barrier;
+                barrier = target;
+                position = target;
+            }
+            _ => return None,
+        }
+    }
+}
+
 /// Whether two uncompressed names are the same, letter case aside (RFC 4343).
 /// Length octets are below 64 and so never change under ASCII lower-casing.
 #[must_use]
 pub fn same_name(one: &[u8], other: &[u8]) -> bool {
-    one.eq_ignore_ascii_case(other)
+    // Nearly always the spelling is the same too, and that is seen at a glance.
+    one == other || one.eq_ignore_ascii_case(other)
 }
 
 /// Prints an uncompressed wire name in presentation form, fully qualified; every octet that is
@@ -217,6 +263,26 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_known_where_it_lies() {
+        let mut bytes = message(b"\x03WwW\x07Example\x00");
+        bytes.extend_from_slice(b"\x01a\xc0\x10\xc0\x0c");
+        let table: [(usize, &[u8], bool); 9] = [
+            (12, b"\x03www\x07example\x00", true),
+            (25, b"\x01a\x07example\x00", true),
+            (29, b"\x03www\x07example\x00", true),
+            (16, b"\x07example\x00", true),
+            (12, b"\x03www\x07example", false),
+            (12, b"\x03www\x07example\x00\x00", false),
+            (12, b"\x03www\x07exampl3\x00", false),
+            (25, b"\x01b\x07example\x00", false),
+            (24, b"", false),
+        ];
+        for (at, name, expected) in table {
+            assert_eq!(is_name(&bytes, at, name), expected, "{at} {name:x?}");
+        }
+    }
+
+    #[test]
     fn refuses_what_rfc_9267_warns_of() {
         for bad in [
             &b"\xc0\x0c"[..], // to itself
@@ -229,6 +295,7 @@ mod tests {
             b"",
         ] {
             assert_eq!(expand(&message(bad), 12, &mut WireName::new()), None, "{bad:x?}");
+            assert!(!is_name(&message(bad), 12, b"\x01a\x00"), "{bad:x?}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{HEADER_LEN, counts, read_u16, read_u32, skip};
+use super::{HEADER_LEN, counts, read_u16, read_u32, skip, types, write_u32};
 
 /// Which section a record stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,9 +39,26 @@ pub struct RecordRef {
 #[derive(Debug, Clone)]
 pub struct Records<'a> {
     message: &'a [u8],
+    walk: Walk,
+}
+
+/// How far a walk has come.
+#[derive(Debug, Clone)]
+struct Walk {
     at: usize,
     left: [u16; 3],
     malformed: bool,
+}
+
+/// Gives every record but OPT a TTL made from what it has, in seconds. Records behind a malformed one
+/// stay as they are. The question section is known to end at `question_end`.
+pub(crate) fn set_ttls(message: &mut [u8], question_end: usize, make: impl Fn(u32) -> u32) {
+    let Some(mut walk) = Walk::behind(message, question_end) else { return };
+    while let Some(record) = walk.step(message) {
+        if record.kind != types::OPT {
+            write_u32(message, record.ttl_at, make(record.ttl));
+        }
+    }
 }
 
 impl<'a> Records<'a> {
@@ -56,41 +73,65 @@ impl<'a> Records<'a> {
         Self::behind(message, at)
     }
 
-    /// Starts at `question_end`, where the question section is known to end.
-    pub(crate) fn behind(message: &'a [u8], question_end: usize) -> Option<Self> {
-        let [_, answers, authorities, additionals] = counts(message);
-        let left = [answers, authorities, additionals];
-        let at = question_end;
-        (at <= message.len()).then_some(Self { message, at, left, malformed: false })
+    /// Starts at `question_end`, where the question section is known to end, for example from a
+    /// [`Summary`](super::Summary). `None` if the message is shorter.
+    #[must_use]
+    pub fn behind(message: &'a [u8], question_end: usize) -> Option<Self> {
+        Some(Self { message, walk: Walk::behind(message, question_end)? })
     }
 
     /// Where the next record begins; after the last one, where the message ends.
     #[must_use]
     pub fn offset(&self) -> usize {
-        self.at
+        self.walk.at
     }
 
     /// Whether the walk ended early.
     #[must_use]
     pub fn is_malformed(&self) -> bool {
-        self.malformed
+        self.walk.malformed
+    }
+}
+
+impl Walk {
+    fn behind(message: &[u8], question_end: usize) -> Option<Self> {
+        let [_, answers, authorities, additionals] = counts(message);
+        let left = [answers, authorities, additionals];
+        let at = question_end;
+        (at <= message.len()).then_some(Self { at, left, malformed: false })
     }
 
-    fn read(&mut self, section: Section) -> Option<RecordRef> {
+    fn step(&mut self, message: &[u8]) -> Option<RecordRef> {
+        if self.left == [0; 3] {
+            return None;
+        }
+        let sections = [Section::Answer, Section::Authority, Section::Additional];
+        let (section, left) =
+            sections.into_iter().zip(&mut self.left).find(|(_, left)| **left > 0)?;
+        *left -= 1;
+        let record = self.read(message, section);
+        if record.is_none() {
+            self.malformed = true;
+            self.left = [0; 3];
+        }
+        record
+    }
+
+    fn read(&mut self, message: &[u8], section: Section) -> Option<RecordRef> {
         let start = self.at;
-        let fixed = skip(self.message, start)?;
-        let length = usize::from(read_u16(self.message, fixed + 8)?);
+        let fixed = skip(message, start)?;
+        let length = usize::from(read_u16(message, fixed + 8)?);
         let rdata = fixed + 10..fixed + 10 + length;
-        if rdata.end > self.message.len() {
+        if rdata.end > message.len() {
             return None;
         }
         self.at = rdata.end;
         Some(RecordRef {
             section,
             start,
-            kind: read_u16(self.message, fixed)?,
-            class: read_u16(self.message, fixed + 2)?,
-            ttl: read_u32(self.message, fixed + 4)?,
+            kind: read_u16(message, fixed)?,
+            class: read_u16(message, fixed + 2)?,
+            ttl: read_u32(message, fixed + 4)?,
             ttl_at: fixed + 4,
             rdata,
         })
@@ -101,18 +142,6 @@ impl Iterator for Records<'_> {
     type Item = RecordRef;
 
     fn next(&mut self) -> Option<RecordRef> {
-        if self.left == [0; 3] {
-            return None;
-        }
-        let sections = [Section::Answer, Section::Authority, Section::Additional];
-        let (section, left) =
-            sections.into_iter().zip(&mut self.left).find(|(_, left)| **left > 0)?;
-        *left -= 1;
-        let record = self.read(section);
-        if record.is_none() {
-            self.malformed = true;
-            self.left = [0; 3];
-        }
-        record
+        self.walk.step(self.message)
     }
 }

@@ -43,7 +43,8 @@ impl Summary {
     /// [`MalformedMessage`] if any name, count or length is wrong: whoever sent it is to blame.
     pub fn of(message: &[u8]) -> Result<Self, MalformedMessage> {
         let mut records = Records::new(message).ok_or(MalformedMessage)?;
-        let mut names = Names { message, name: WireName::new(), numbers: Marks::new() };
+        let mut names =
+            Names { message, name: WireName::new(), numbers: Marks::new(message.len()) };
         let mut summary = Self::of_question(&mut names, records.offset())?;
         for record in &mut records {
             summary.add(&mut names, &record).ok_or(MalformedMessage)?;

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, AsRawFd};
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
@@ -88,6 +89,31 @@ pub fn udp_client(source_port: u16, server: SocketAddr) -> io::Result<UdpSocket>
     }
     socket.connect(&SockAddr::from(server))?;
     Ok(socket.into())
+}
+
+/// The ports that the kernel picks from for a socket that asks for none (`ip_local_port_range`); it
+/// draws at random from all of them. `None` if it does not tell.
+#[must_use]
+pub fn ephemeral_ports() -> Option<RangeInclusive<u16>> {
+    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
+    let mut ports = text.split_whitespace().map(str::parse);
+    let (first, last) = (ports.next()?.ok()?, ports.next()?.ok()?);
+    Some(first..=last)
+}
+
+/// Has a connected socket let go of its peer, and of its port if the kernel had picked it: `connect`
+/// gives it another one, for a quarter of what a new socket costs. What was received stays to be read.
+/// The local port is then 0, on kernels that know of this.
+///
+/// # Errors
+///
+/// What the kernel says to `connect` without an address.
+pub fn disconnect(socket: &UdpSocket) -> io::Result<()> {
+    let nobody = libc::sockaddr { sa_family: UNSPECIFIED, sa_data: [0; 14] };
+    // SAFETY: the descriptor is open, we borrow its owner; the kernel reads an address of the length
+    // that it is told, which lives on our stack until the call returns.
+    let result = unsafe { libc::connect(socket.as_raw_fd(), &raw const nobody, ADDRESS_LENGTH) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Appends one datagram to `bytes`, as much of it as fits their spare capacity; says how much that
@@ -220,6 +246,13 @@ fn set_option(
 
 #[expect(clippy::cast_possible_truncation, reason = "four bytes")]
 const INT_LENGTH: libc::socklen_t = size_of::<libc::c_int>() as libc::socklen_t;
+
+/// AF_UNSPEC, as the kernel wants it.
+const UNSPECIFIED: libc::sa_family_t = 0;
+const _: () = assert!(UNSPECIFIED as libc::c_int == libc::AF_UNSPEC);
+
+#[expect(clippy::cast_possible_truncation, reason = "16 bytes")]
+const ADDRESS_LENGTH: libc::socklen_t = size_of::<libc::sockaddr>() as libc::socklen_t;
 
 /// `listen`'s backlog; the kernel cuts it to `net.core.somaxconn`, which is 4096 since Linux 5.4.
 const BACKLOG: libc::c_int = 4096;

@@ -1,5 +1,6 @@
 //! Sockets as the kernel gives them.
 
+use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
@@ -7,8 +8,8 @@ use std::os::fd::AsRawFd;
 use socket2::SockRef;
 
 use super::{
-    RECEIVE_BUFFER, is_lack_of_ipv6, on_wildcard_or, receive, set_nodelay, set_option,
-    stop_receiving, tcp_listener, udp_client, udp_listener,
+    RECEIVE_BUFFER, disconnect, ephemeral_ports, is_lack_of_ipv6, on_wildcard_or, receive,
+    set_nodelay, set_option, stop_receiving, tcp_listener, udp_client, udp_listener,
 };
 use crate::batch::Family;
 
@@ -173,4 +174,33 @@ fn option(socket: &impl AsRawFd, level: libc::c_int, name: libc::c_int) -> libc:
     };
     assert_eq!(result, 0);
     value
+}
+
+#[test]
+fn a_disconnected_socket_gets_another_port_and_hears_of_the_old_one_no_more() {
+    let ports = ephemeral_ports().unwrap();
+    for text in ["127.0.0.1:0", "[::1]:0"] {
+        let server = UdpSocket::bind(address(text)).unwrap();
+        let socket = udp_client(0, server.local_addr().unwrap()).unwrap();
+        let mut seen = HashSet::new();
+        for _ in 0..10 {
+            let old = socket.local_addr().unwrap();
+            assert!(ports.contains(&old.port()), "{old} {ports:?}");
+            seen.insert(old.port());
+            disconnect(&socket).unwrap();
+            assert_eq!(socket.local_addr().unwrap().port(), 0, "{old}");
+            server.send_to(b"late", old).unwrap();
+            socket.connect(server.local_addr().unwrap()).unwrap();
+            assert_eq!(socket.recv(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+            socket.send(b"new").unwrap();
+            let (_, from) = server.recv_from(&mut [0; 8]).unwrap();
+            assert_eq!(from.port(), socket.local_addr().unwrap().port());
+        }
+        assert!(seen.len() > 5, "{seen:?}");
+        // A port that was asked for stays.
+        let bound = (0..100).find_map(|at| udp_client(20_000 + at, server.local_addr().ok()?).ok());
+        let bound = bound.unwrap();
+        disconnect(&bound).unwrap();
+        assert!(bound.local_addr().unwrap().port() >= 20_000);
+    }
 }

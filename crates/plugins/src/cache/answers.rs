@@ -1,7 +1,7 @@
 //! Whether a response answers its question: the CNAME chain from QNAME ends in the type that was
 //! asked for (RFC 1034 §3.6.2, RFC 2308 §2.2).
 
-use dunlin_core::wire::{RecordRef, Records, Section, WireName, expand, types};
+use dunlin_core::wire::{RecordRef, Records, Section, WireName, expand, is_name, types};
 
 /// A question in lower-case wire form.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +20,9 @@ pub(super) fn answers(message: &[u8], question: &Question<'_>) -> bool {
     if question.qtype == types::CNAME {
         return matches!(target_of(message, question, question.qname), Target::One(_));
     }
+    if let Some(answers) = answers_without_alias(message, question) {
+        return answers;
+    }
     let mut name;
     let mut owner = question.qname;
     for _ in 0..=MAX_LINKS {
@@ -34,6 +37,18 @@ pub(super) fn answers(message: &[u8], question: &Question<'_>) -> bool {
         owner = name.as_bytes();
     }
     false
+}
+
+/// One look at all records, for the many responses in which QNAME is no alias; `None` if it is one.
+fn answers_without_alias(message: &[u8], question: &Question<'_>) -> Option<bool> {
+    let mut answers = false;
+    for record in at_owner(message, question, question.qname) {
+        if record.kind == types::CNAME {
+            return None;
+        }
+        answers |= record.kind == question.qtype;
+    }
+    Some(answers)
 }
 
 /// Bounds the walk, because each link looks at all records again. A loop ends here too.
@@ -74,9 +89,6 @@ fn at_owner<'a>(
     let answers = Records::new(message).into_iter().flatten();
     let answers = answers.take_while(|record| record.section == Section::Answer);
     answers.filter(move |record| {
-        let mut name = WireName::new();
-        (qclass == ANY || record.class == qclass)
-            && expand(message, record.start, &mut name).is_some()
-            && name.as_bytes() == owner
+        (qclass == ANY || record.class == qclass) && is_name(message, record.start, owner)
     })
 }

@@ -10,7 +10,7 @@
 
 use dunlin_core::classify::Kind;
 use dunlin_core::edns::{EdnsOptions, options};
-use dunlin_core::wire::{Flags, HEADER_LEN, Summary, WireName, counts, expand, read_u16, skip};
+use dunlin_core::wire::{Flags, HEADER_LEN, Summary, counts, is_name, read_u16, skip};
 use dunlin_core::zones::Zones;
 
 use super::answers::{Question, answers};
@@ -131,15 +131,13 @@ const SHORT_TTL: u32 = 5;
 /// Whether the response repeats the question. A name right behind the header cannot be
 /// compressed, so that its octets may later be replaced by a client's spelling.
 fn matches(message: &[u8], question: &Question<'_>) -> bool {
-    let mut name = WireName::new();
     let [questions, ..] = counts(message);
+    let end = HEADER_LEN + question.qname.len();
     questions == 1
         && Flags::of(message).has(Flags::QR)
-        && expand(message, HEADER_LEN, &mut name).is_some_and(|end| {
-            read_u16(message, end) == Some(question.qtype)
-                && read_u16(message, end + 2) == Some(question.qclass)
-        })
-        && name.as_bytes() == question.qname
+        && is_name(message, HEADER_LEN, question.qname)
+        && read_u16(message, end) == Some(question.qtype)
+        && read_u16(message, end + 2) == Some(question.qclass)
 }
 
 fn is_disabled(side: Side, question: &Question<'_>, config: &Config) -> bool {

@@ -62,7 +62,7 @@ impl Plugin for Forward {
         if let Some(rcode) = refusal(query) {
             return Ok(query.error(rcode));
         }
-        let Some(mut ask) = Ask::of(query) else { return Ok(query.error(ResponseCode::FormErr)) };
+        let mut ask = Ask::of(query);
         let Some(group) = self.group.get() else { return Err(failed(&Failure::NoHealthy)) };
         let journal = watch::journal(&self.taps);
         if let Some(journal) = &journal {

@@ -2,7 +2,7 @@
 //! a response with nothing left is no answer (security.md FW-24).
 
 use dunlin_core::op::Message;
-use dunlin_core::wire::{Flags, RecordRef, Records, Section, WireName, expand, types};
+use dunlin_core::wire::{Flags, RecordRef, Records, Section, WireName, expand, is_name, types};
 
 use super::Response;
 use crate::ask::Ask;
@@ -55,16 +55,16 @@ fn is_lame(ask: &Ask, response: &Response) -> bool {
 
 /// The common case: every answer is of QNAME itself, of the right class, and no alias.
 fn is_plain(ask: &Ask, response: &Response) -> bool {
-    let mut owner = WireName::new();
-    let mut records = answers(&response.bytes);
-    records.all(|record| {
+    let records = Records::behind(&response.bytes, response.summary.question_end);
+    let records = records.into_iter().flatten();
+    let mut answers = records.take_while(|record| record.section == Section::Answer);
+    answers.all(|record| {
         let alias =
             matches!(record.kind, types::CNAME | types::DNAME) && record.kind != ask.qtype();
         !alias
             && is_class(ask, record.class)
             && (points_to_question(&response.bytes, record.start)
-                || expand(&response.bytes, record.start, &mut owner).is_some()
-                    && owner.as_bytes() == ask.name())
+                || is_name(&response.bytes, record.start, ask.name()))
     })
 }
 

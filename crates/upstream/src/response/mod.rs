@@ -53,7 +53,7 @@ pub(crate) fn read(mut bytes: Buffer, question_end: usize) -> Option<Response> {
     match Summary::of(&bytes) {
         Ok(summary) => {
             bytes.truncate(summary.end);
-            check_records(&mut bytes).or_else(|| truncated.then_some(()))?;
+            check_records(&mut bytes, summary.question_end).or_else(|| truncated.then_some(()))?;
             Some(Response { bytes, summary })
         }
         Err(_) if truncated => cut(bytes, question_end),
@@ -73,9 +73,9 @@ pub(crate) fn cut(mut bytes: Buffer, question_end: usize) -> Option<Response> {
 }
 
 /// Addresses have their length (RFC 1035 §3.4.1, RFC 3596 §2.2), and TTLs lose a set top bit.
-fn check_records(bytes: &mut Buffer) -> Option<()> {
+fn check_records(bytes: &mut Buffer, question_end: usize) -> Option<()> {
     let mut oversized = Vec::new();
-    for record in Records::new(bytes)? {
+    for record in Records::behind(bytes, question_end)? {
         let expected = match (record.class, record.kind) {
             (CLASS_IN, types::A) => 4,
             (CLASS_IN, types::AAAA) => 16,

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use dunlin_testkit::upstream::{Reply, Upstream};
+use dunlin_testkit::upstream::{Action, Reply, Upstream};
 
 use super::evil::{impatient_group, real_group};
 
@@ -23,6 +23,23 @@ async fn ports_and_ids_of_300_queries_are_spread_out() {
         |numbers: &HashSet<u16>| numbers.iter().max().unwrap() - numbers.iter().min().unwrap();
     assert!(span(&ports) > 60_000 && span(&ids) > 60_000);
     assert!(ports.iter().all(|port| *port >= 1024));
+}
+
+/// Sockets whose port the kernel has drawn are connected anew: their ports are no others, and what
+/// comes late for one query does not meet the next.
+#[tokio::test]
+async fn a_second_response_meets_no_other_query() {
+    let upstream = Upstream::start();
+    let reply = Reply::new().answer("a.test. 300 IN A 192.0.2.1");
+    upstream.always(vec![Action::from(reply.clone()), reply.into()]);
+    let group = real_group(&[&upstream]);
+    for _ in 0..100 {
+        assert!(group.ask(&super::ask("a.test"), false).await.result.is_ok());
+    }
+    let asked = upstream.asked();
+    let ports: HashSet<u16> = asked.iter().map(|asked| asked.client.port()).collect();
+    assert!(ports.len() >= 97, "{} ports of {}", ports.len(), asked.len());
+    assert_eq!(asked.len(), 100, "nothing was asked twice");
 }
 
 #[tokio::test]

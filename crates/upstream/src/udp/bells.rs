@@ -30,6 +30,13 @@ impl Bells {
         number
     }
 
+    /// The socket is for another query now: what it rang for was the last one's.
+    pub(super) fn hush(&mut self, number: usize) {
+        if let Some(bell) = self.bells.get_mut(number) {
+            *bell = Bell::default();
+        }
+    }
+
     /// The socket is gone.
     pub(super) fn take_down(&mut self, number: usize) {
         if let Some(bell) = self.bells.get_mut(number) {
@@ -93,5 +100,8 @@ mod tests {
         assert_eq!(bells.hang(), number);
         assert!(bells.is_quiet(number));
         assert!(bells.ring(7).is_none() && !bells.is_quiet(7));
+        bells.ring(number);
+        bells.hush(number);
+        assert!(bells.is_quiet(number));
     }
 }

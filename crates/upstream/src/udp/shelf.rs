@@ -4,13 +4,14 @@
 //! one exchange would cost more to be watched and unwatched than to be used.
 
 use std::io;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use dunlin_core::tasks::Tasks;
+use dunlin_os::sockets;
 use dunlin_os::watch::{News, Watch};
 use parking_lot::Mutex;
 use rand::RngExt;
@@ -26,10 +27,23 @@ pub(super) struct Shelf {
     watch: Watch,
     bells: Mutex<Bells>,
     slots: Mutex<Slots<Line>>,
-    has_pool: bool,
+    resting: Mutex<Vec<Resting>>,
+    lets_go: OnceLock<bool>,
     /// Whether the task runs.
     driven: AtomicBool,
 }
+
+/// A socket without a port, and since when. It is connected anew for the next query.
+#[derive(Debug)]
+struct Resting {
+    line: Line,
+    since: Instant,
+}
+
+/// Sockets without a port that are kept: most workers have fewer queries in flight.
+const MAX_RESTING: usize = 128;
+/// Datagrams that came between a response and the end of its port, before we give a socket up.
+const MAX_STRAYS: usize = 16;
 
 /// A socket and its bell.
 #[derive(Debug)]
@@ -45,7 +59,8 @@ impl Shelf {
             watch: Watch::new()?,
             bells: Mutex::default(),
             slots: Mutex::new(Slots::new(pool)),
-            has_pool: pool > 0,
+            resting: Mutex::default(),
+            lets_go: OnceLock::new(),
             driven: AtomicBool::new(false),
         })
     }
@@ -95,6 +110,35 @@ impl Shelf {
         }
     }
 
+    /// Takes a socket's port away, so that it can have another one for the next query.
+    pub(super) fn rest(&self, line: Line, now: Instant) {
+        if sockets::disconnect(&line.socket).is_ok() && self.lets_go(&line) {
+            let mut resting = self.resting.lock();
+            if resting.len() < MAX_RESTING {
+                return resting.push(Resting { line, since: now });
+            }
+        }
+        self.close(line);
+    }
+
+    /// Whether a socket that was disconnected has no port any more. All do or none does: asking each
+    /// would cost a system call.
+    fn lets_go(&self, line: &Line) -> bool {
+        let has_none = || line.socket.local_addr().is_ok_and(|address| address.port() == 0);
+        *self.lets_go.get_or_init(has_none)
+    }
+
+    /// A socket that has rested, with a port that the kernel has just drawn.
+    pub(super) fn wake(&self, remote: SocketAddr) -> Option<Line> {
+        let Resting { line, .. } = self.resting.lock().pop()?;
+        if is_drained(&line.socket) && line.socket.connect(remote).is_ok() {
+            self.bells.lock().hush(line.bell);
+            return Some(line);
+        }
+        self.close(line);
+        None
+    }
+
     pub(super) fn close(&self, line: Line) {
         let Line { socket, bell } = line;
         drop(socket);
@@ -123,7 +167,25 @@ impl Shelf {
     fn close_old(&self, now: Instant) {
         let old = self.slots.lock().take_old(now);
         old.into_iter().for_each(|line| self.close(line));
+        // The last ones are used first.
+        let is_old = |resting: &Resting| now.saturating_duration_since(resting.since) >= MAX_AGE;
+        let mut resting = self.resting.lock();
+        let count = resting.iter().take_while(|resting| is_old(resting)).count();
+        let old: Vec<Resting> = resting.drain(..count).collect();
+        drop(resting);
+        old.into_iter().for_each(|resting| self.close(resting.line));
     }
+}
+
+/// Whether nothing is left to read on a socket without a peer. What was left is forgotten, errors
+/// too: it was for the last query.
+fn is_drained(socket: &UdpSocket) -> bool {
+    let mut strays = [0; 1];
+    let is_empty = |_| {
+        let received = socket.recv(&mut strays);
+        received.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    };
+    (0..=MAX_STRAYS).any(is_empty)
 }
 
 /// The task's hold on its shelf; once it is gone, another task may start.
@@ -152,7 +214,7 @@ async fn drive(door: AsyncFd<Driver>) {
         let ready = tokio::select! {
             biased;
             ready = door.readable() => ready,
-            _ = sweep.tick(), if shelf.has_pool => {
+            _ = sweep.tick() => {
                 shelf.close_old(Instant::now());
                 continue;
             }

@@ -4,6 +4,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
 
 use dunlin_core::tasks::Tasks;
@@ -24,6 +25,8 @@ pub(crate) struct Sockets {
     source: Option<IpAddr>,
     /// Sockets in the pool of each shelf; 0: no pools.
     pool: usize,
+    /// The ports that the kernel draws from for sockets that ask for none.
+    ephemeral: Option<RangeInclusive<u16>>,
     shelves: Box<[OnceLock<Arc<Shelf>>]>,
     /// What tells the shelves' sockets of news.
     drivers: Tasks,
@@ -35,8 +38,7 @@ pub(super) struct Lease<'a> {
     shelf: &'a Shelf,
     /// There until the lease is dropped.
     line: Option<Line>,
-    /// Its place in the pool, and when it was opened.
-    place: Option<(usize, Instant)>,
+    origin: Origin,
     pub(super) is_new: bool,
     /// Whether another query may have the socket.
     reusable: bool,
@@ -44,8 +46,21 @@ pub(super) struct Lease<'a> {
     unread: bool,
 }
 
+/// Where a socket is from, and so what becomes of it.
+#[derive(Debug, Clone, Copy)]
+enum Origin {
+    /// A place in the pool; it was opened then.
+    Pool(usize, Instant),
+    /// The kernel has drawn its port, and can draw another one.
+    Kernel,
+    /// We have drawn its port, which it keeps until it is closed.
+    Own,
+}
+
 /// More workers than this share shelves.
 const SHELVES: usize = 64;
+/// The ports that a query may come from (security.md FW-02).
+const PORTS: RangeInclusive<u16> = 1024..=u16::MAX;
 /// Ports that may be taken before we give up.
 const MAX_PORT_DRAWS: u32 = 32;
 
@@ -53,7 +68,11 @@ impl Sockets {
     /// Nothing is opened yet.
     pub(crate) fn new(remote: SocketAddr, source: Option<IpAddr>, pool: usize) -> Self {
         let shelves = (0..SHELVES).map(|_| OnceLock::new()).collect();
-        Self { remote, source, pool, shelves, drivers: Tasks::new(SHELVES) }
+        let drivers = Tasks::new(SHELVES);
+        let ephemeral = dunlin_os::sockets::ephemeral_ports()
+            // An address of the operator's choice is bound, and its port with it.
+            .filter(|ports| source.is_none() && PORTS.start() <= ports.start());
+        Self { remote, source, pool, ephemeral, shelves, drivers }
     }
 
     /// A socket of the pool, if there is one; else a new one.
@@ -65,13 +84,14 @@ impl Sockets {
         let now = Instant::now();
         match shelf.draw(now) {
             Draw::Reuse(index, line, opened) => {
-                let (line, place) = (Some(line), Some((index, opened)));
-                Ok(Lease { shelf, line, place, is_new: false, reusable: false, unread: false })
+                let mut lease = Lease::new(shelf, line, Origin::Pool(index, opened));
+                lease.is_new = false;
+                Ok(lease)
             }
             Draw::Fill(index, old) => {
-                let mut lease = self.fresh(shelf);
+                let mut lease = self.own(shelf);
                 match &mut lease {
-                    Ok(lease) => lease.place = Some((index, now)),
+                    Ok(lease) => lease.origin = Origin::Pool(index, now),
                     Err(_) => shelf.vacate(index),
                 }
                 old.into_iter().for_each(|line| shelf.close(line));
@@ -83,19 +103,35 @@ impl Sockets {
 
     /// A socket that was never used and will not be used again.
     pub(super) fn lease_new(&self) -> io::Result<Lease<'_>> {
-        self.fresh(self.shelf()?)
+        self.own(self.shelf()?)
     }
 
+    /// A connected socket from a random port. Each port has the same chance; one that the kernel
+    /// draws from as well is left to it to choose, because that takes no new socket.
     fn fresh<'a>(&self, shelf: &'a Shelf) -> io::Result<Lease<'a>> {
-        let line = Some(shelf.hang_up(self.open()?)?);
-        Ok(Lease { shelf, line, place: None, is_new: true, reusable: false, unread: false })
+        let port = rand::rng().random_range(PORTS);
+        if !self.ephemeral.as_ref().is_some_and(|ports| ports.contains(&port)) {
+            return self.own_from(shelf, port);
+        }
+        let line = match shelf.wake(self.remote) {
+            Some(line) => line,
+            None => shelf.hang_up(dunlin_os::sockets::udp_client(0, self.remote)?)?,
+        };
+        Ok(Lease::new(shelf, line, Origin::Kernel))
     }
 
-    /// A connected socket from a random port.
-    fn open(&self) -> io::Result<UdpSocket> {
+    fn own<'a>(&self, shelf: &'a Shelf) -> io::Result<Lease<'a>> {
+        self.own_from(shelf, rand::rng().random_range(PORTS))
+    }
+
+    fn own_from<'a>(&self, shelf: &'a Shelf, port: u16) -> io::Result<Lease<'a>> {
+        Ok(Lease::new(shelf, shelf.hang_up(self.open(port)?)?, Origin::Own))
+    }
+
+    /// A connected socket from this port, or from any other one if it is taken.
+    fn open(&self, mut port: u16) -> io::Result<UdpSocket> {
         let mut draws = 0;
         loop {
-            let port = rand::rng().random_range(1024..=u16::MAX);
             let socket = match self.source {
                 None => dunlin_os::sockets::udp_client(port, self.remote),
                 Some(source) => udp_client_from(SocketAddr::new(source, port), self.remote),
@@ -106,6 +142,7 @@ impl Sockets {
                     if error.kind() == io::ErrorKind::AddrInUse && draws < MAX_PORT_DRAWS => {}
                 socket => return socket,
             }
+            port = rand::rng().random_range(PORTS);
         }
     }
 
@@ -139,7 +176,11 @@ fn udp_client_from(source: SocketAddr, server: SocketAddr) -> io::Result<UdpSock
     Ok(socket.into())
 }
 
-impl Lease<'_> {
+impl<'a> Lease<'a> {
+    fn new(shelf: &'a Shelf, line: Line, origin: Origin) -> Self {
+        Self { shelf, line: Some(line), origin, is_new: true, reusable: false, unread: false }
+    }
+
     /// Lets another query have the socket: its own response came, and nothing else did.
     pub(super) fn reusable(&mut self) {
         self.reusable = true;
@@ -185,13 +226,16 @@ impl Lease<'_> {
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
         let Some(line) = self.line.take() else { return };
-        match self.place {
-            Some((index, opened)) if self.reusable => self.shelf.give_back(index, line, opened),
-            Some((index, _)) => {
+        match self.origin {
+            Origin::Pool(index, opened) if self.reusable => {
+                self.shelf.give_back(index, line, opened);
+            }
+            Origin::Pool(index, _) => {
                 self.shelf.vacate(index);
                 self.shelf.close(line);
             }
-            None => self.shelf.close(line),
+            Origin::Kernel if self.reusable => self.shelf.rest(line, Instant::now()),
+            Origin::Kernel | Origin::Own => self.shelf.close(line),
         }
     }
 }

@@ -189,15 +189,19 @@ impl Endpoint {
     fn answer_later(self: &Arc<Self>, later: Later, route: Route) {
         let endpoint = Arc::clone(self);
         self.listener.tasks.spawn(async move {
-            if let Some(reply) = later.await {
-                endpoint.send_late(&reply, &route).await;
+            if let Some(reply) = later.await
+                && endpoint.queues_late(&reply, &route)
+            {
+                // Boxed, so that what seldom happens takes no room in the task of each query.
+                Box::pin(endpoint.flush_late()).await;
             }
         });
     }
 
-    async fn send_late(self: &Arc<Self>, reply: &Buffer, route: &Route) {
+    /// Queues a late reply. True if nobody else will send it.
+    fn queues_late(self: &Arc<Self>, reply: &Buffer, route: &Route) -> bool {
         if self.queue_late(reply, route) {
-            return;
+            return false;
         }
         let (is_first, is_full) = {
             let mut late = self.late.lock();
@@ -207,10 +211,12 @@ impl Endpoint {
         };
         // The loop may come behind more replies than there is room for.
         if is_full || self.ended.load(Relaxed) {
-            self.flush_late().await;
-        } else if is_first {
+            return true;
+        }
+        if is_first {
             self.has_late.notify_one();
         }
+        false
     }
 
     /// Sends the late replies, waiting for room in the send buffer if need be.

@@ -115,7 +115,8 @@ impl Entry {
         let mut blob = Vec::with_capacity(key.len() + message.len() + records * 2);
         key.append_to(&mut blob);
         blob.extend_from_slice(message);
-        let ttls = Records::new(message)?.filter(|record| record.kind != types::OPT);
+        let ttls = Records::behind(message, summary.question_end)?
+            .filter(|record| record.kind != types::OPT);
         for record in ttls {
             blob.extend_from_slice(&u16::try_from(record.ttl_at).ok()?.to_ne_bytes());
         }
