@@ -196,15 +196,6 @@ impl Reply {
         }
     }
 
-    /// The bytes and what one walk over them tells.
-    ///
-    /// # Errors
-    /// As [`Reply::wire`].
-    pub fn into_wire(mut self) -> Result<(Buffer, Summary), Error> {
-        let summary = self.wire()?.1.clone();
-        Ok((self.take_wire()?, summary))
-    }
-
     /// The reply as records, to be changed. Bytes are decoded, once.
     ///
     /// # Errors
