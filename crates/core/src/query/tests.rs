@@ -1,3 +1,5 @@
+//! What a query shows of itself, keeps when it is copied, and takes along to an upstream.
+
 use hickory_proto::serialize::binary::BinEncodable;
 
 use super::*;

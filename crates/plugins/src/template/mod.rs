@@ -1,6 +1,7 @@
 #![doc = include_str!("README.md")]
 
 mod answer;
+mod conditions;
 mod data;
 mod engine;
 mod matching;
