@@ -3,12 +3,14 @@
 mod build;
 #[cfg(test)]
 mod tests;
+mod watcher;
 
 use std::borrow::Cow;
 
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::Record;
 
+pub use self::watcher::Watcher;
 use crate::buffer::Buffer;
 use crate::edns::ExtendedError;
 use crate::error::Error;
@@ -30,6 +32,7 @@ struct Parts {
     summary: Option<Summary>,
     author: Option<&'static str>,
     extended_error: Option<ExtendedError>,
+    watcher: Option<Watcher>,
 }
 
 #[derive(Debug)]
@@ -71,7 +74,7 @@ impl Reply {
     }
 
     fn of(body: Body, summary: Option<Summary>) -> Self {
-        Self(Box::new(Parts { body, summary, author: None, extended_error: None }))
+        Self(Box::new(Parts { body, summary, author: None, extended_error: None, watcher: None }))
     }
 
     /// Whether nothing is to be sent.

@@ -237,11 +237,19 @@ async fn answer(shared: &Shared, place: &Place, query: &mut Query) -> Option<Buf
             if reply.is_silence() {
                 shared.count_drop(DropReason::Plugin, query.transport());
             }
-            fit(query, reply).unwrap_or_else(|error| {
-                let server = &place.site.server;
-                tracing::error!("a reply in server {server:?} cannot be sent: {error}");
-                Some(bare(query, ResponseCode::ServFail, None))
-            })
+            match fit(query, reply) {
+                Ok(message) => {
+                    if let (Some(watcher), Some(message)) = (reply.take_watcher(), &message) {
+                        watcher.show(query, message);
+                    }
+                    message
+                }
+                Err(error) => {
+                    let server = &place.site.server;
+                    tracing::error!("a reply in server {server:?} cannot be sent: {error}");
+                    Some(bare(query, ResponseCode::ServFail, None))
+                }
+            }
         }
         Err(error) => Some(bare(query, error.rcode(), error.extended_error())),
     }
