@@ -6,7 +6,9 @@ use super::Reply;
 use crate::query::Query;
 
 /// Is shown the message that goes to the client, once; never, if none goes.
-pub struct Watcher(Box<dyn FnOnce(&Query, &[u8]) + Send + Sync>);
+pub struct Watcher(Show);
+
+type Show = Box<dyn FnOnce(&Query, &[u8]) + Send + Sync>;
 
 impl Watcher {
     /// Shows the message; whoever sends it does this right before.
@@ -25,7 +27,7 @@ impl Reply {
     /// Lets somebody see the message as it goes to the client: with its own OPT, and cut to what the
     /// client takes. Those who ask first see it first. It must not block.
     pub fn watch(&mut self, watcher: impl FnOnce(&Query, &[u8]) + Send + Sync + 'static) {
-        let watcher: Box<dyn FnOnce(&Query, &[u8]) + Send + Sync> = match self.take_watcher() {
+        let watcher: Show = match self.take_watcher() {
             None => Box::new(watcher),
             Some(Watcher(first)) => Box::new(move |query, message| {
                 first(query, message);
