@@ -66,11 +66,13 @@ fn the_examples_of_the_page_are_what_is_printed() {
     let records = fences.iter().find(|fence| fence.text.iter().any(|line| line.contains(" IN ")));
     let upstream = upstream(&records.unwrap().text);
     let address = upstream.address().to_string();
+    let nobody = dunlin_testkit::ports::closed().to_string();
     let (mut corefile, mut corefiles, mut examples) = (String::new(), 0, 0);
     let mut wrong = Vec::new();
     for fence in &fences {
         if fence.tag == "corefile" {
-            corefile = fence.text.join("\n").replace("192.0.2.53", &address) + "\n";
+            let text = fence.text.join("\n").replace("192.0.2.53", &address);
+            corefile = text.replace("192.0.2.55", &nobody) + "\n";
             corefiles += 1;
         }
         let Some((command, expected)) = fence.text.split_first() else { continue };
@@ -78,6 +80,7 @@ fn the_examples_of_the_page_are_what_is_printed() {
         examples += 1;
         let ended = explain(&corefile, words);
         let found = ended.out.replace(&address, "192.0.2.53:53");
+        let found = found.replace(&nobody, "192.0.2.55:53");
         let expected = expected.join("\n") + "\n";
         if ended.status != Some(0) || masked(&found) != masked(&expected) {
             wrong.push(format!("{command}\n{found}{}", ended.err));
@@ -133,6 +136,23 @@ fn programs_get_one_object() {
     assert_eq!(value["notReached"], serde_json::json!(["whoami"]));
     assert_eq!(value["reply"]["records"], serde_json::json!(["answer a.test. 5 IN TXT x"]));
     assert_eq!(value["reply"]["edns"], "1232 octets, DO");
+}
+
+#[test]
+fn programs_get_each_exchange() {
+    let upstream = upstream(&["a.test. 5 IN A 192.0.2.1"]);
+    let nobody = dunlin_testkit::ports::closed();
+    let to = format!("{nobody} {} {{\n    policy sequential\n  }}", upstream.address());
+    let ended = explain(&format!(".:53 {{\n  forward . {to}\n}}\n"), "a.test -format json");
+    let value: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+    let exchanges = value["steps"][0]["exchanges"].as_array().unwrap();
+    let [first, second] = exchanges.as_slice() else { panic!("{exchanges:?}") };
+    let none = serde_json::Value::Null;
+    assert_eq!((&first["rcode"], &first["milliseconds"]), (&none, &none));
+    assert_eq!(first["upstream"], nobody.to_string());
+    let upstream = upstream.address().to_string();
+    assert_eq!((&second["upstream"], &second["rcode"]), (&upstream.into(), &"NOERROR".into()));
+    assert!(second["milliseconds"].as_f64().unwrap() > 0.0 && second["transport"] == "udp");
 }
 
 #[test]

@@ -15,6 +15,8 @@
 mod banner;
 mod check;
 mod command_line;
+#[cfg(feature = "dnstap")]
+mod dnstap;
 mod examples;
 mod explain;
 mod format;

@@ -10,6 +10,7 @@ pub mod classify;
 pub mod directive;
 pub mod edns;
 pub mod error;
+pub mod expression;
 pub mod gate;
 pub mod hexdump;
 pub mod lines;

@@ -24,7 +24,8 @@ mod workers;
 pub use self::config::{Held, Origin, Setup, check};
 pub use self::controller::{Driver, Extras, Nudge, Options, Started, run};
 pub use self::explain::{
-    Candidate, Explainer, Explanation, Outcome, Question, Sent, Step, Upstreams, ViewAsked,
+    Candidate, Exchanged, Explainer, Explanation, Outcome, Question, Sent, Step, Upstreams,
+    ViewAsked,
 };
 pub use self::hickory::Embedded;
 pub use self::serve::install_hook;

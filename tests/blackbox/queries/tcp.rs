@@ -94,6 +94,7 @@ fn messages_may_come_in_pieces_or_joined() {
     }
 }
 
+/// Without `timeouts`: rows TO1, nothing is sent, and TO2, one query and then nothing.
 #[test]
 fn rows_67_and_68_a_connection_that_says_nothing_is_closed() {
     let opened = DRIVERS.map(|driver| {

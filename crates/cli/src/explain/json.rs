@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dunlin_core::mnemonic;
-use dunlin_engine::{Explanation, Outcome, Question, Step};
+use dunlin_engine::{Exchanged, Explanation, Outcome, Question, Step};
 use serde_json::{Map, Value, json};
 
 pub(super) fn print(question: &Question, found: &Explanation) -> String {
@@ -58,9 +58,23 @@ fn step(step: &Step) -> Value {
         "outcome": outcome,
         "text": text,
         "query": step.query,
+        "exchanges": step.exchanges.iter().map(exchanged).collect::<Vec<Value>>(),
         "reply": step.reply,
         "metadata": metadata(&step.metadata),
         "milliseconds": step.elapsed.map(milliseconds),
+    })
+}
+
+fn exchanged(exchanged: &Exchanged) -> Value {
+    let (rcode, time) = match &exchanged.response {
+        Some((rcode, time)) => (Some(rcode), Some(milliseconds(*time))),
+        None => (None, None),
+    };
+    json!({
+        "upstream": exchanged.upstream.to_string(),
+        "transport": exchanged.transport.label(),
+        "rcode": rcode,
+        "milliseconds": time,
     })
 }
 

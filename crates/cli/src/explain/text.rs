@@ -96,6 +96,14 @@ fn write_step(out: &mut String, step: &Step, width: usize) -> std::fmt::Result {
     for line in &step.query {
         writeln!(out, "{lead}    query: {line}")?;
     }
+    for exchanged in &step.exchanges {
+        let (upstream, over) = (exchanged.upstream, exchanged.transport.label());
+        let response = match &exchanged.response {
+            Some((rcode, time)) => format!("{rcode} in {}", milliseconds(*time)),
+            None => "no response".into(),
+        };
+        writeln!(out, "{lead}    asks: {upstream} over {over}: {response}")?;
+    }
     for line in &step.reply {
         writeln!(out, "{lead}    reply: {line}")?;
     }

@@ -4,9 +4,10 @@ use hickory_proto::op::{Message, MessageType, OpCode, Query as Question, Respons
 use hickory_proto::rr::{DNSClass, Name, RData, Record};
 
 use super::{Body, Reply};
+use crate::buffer::Buffer;
 use crate::error::Error;
 use crate::query::Query;
-use crate::wire::{Flags, set_ttls, write_u32};
+use crate::wire::{Flags, MalformedMessage, Summary, set_ttls, write_u32};
 
 impl Reply {
     /// An empty NOERROR reply to `query`: ID, opcode, RD, CD and question from it (RFC 1035
@@ -42,6 +43,18 @@ impl Reply {
             Body::Silence => {}
         }
         self
+    }
+
+    /// Puts other bytes in place of the reply's: who made it, and what else is known of it, stays.
+    ///
+    /// # Errors
+    /// [`MalformedMessage`] if the bytes do not walk as a message; the reply is what it was.
+    pub fn replace_wire(&mut self, mut bytes: Buffer) -> Result<(), MalformedMessage> {
+        let summary = Summary::of(&bytes)?;
+        bytes.truncate(summary.end);
+        self.0.body = Body::Wire(bytes);
+        self.0.summary = Some(summary);
+        Ok(())
     }
 
     /// Keeps the TTL of every record but OPT within these bounds, in seconds.

@@ -3,12 +3,14 @@
 mod build;
 #[cfg(test)]
 mod tests;
+mod watcher;
 
 use std::borrow::Cow;
 
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::Record;
 
+pub use self::watcher::Watcher;
 use crate::buffer::Buffer;
 use crate::edns::ExtendedError;
 use crate::error::Error;
@@ -28,6 +30,7 @@ struct Parts {
     summary: Option<Summary>,
     author: Option<&'static str>,
     extended_error: Option<ExtendedError>,
+    watcher: Option<Watcher>,
 }
 
 #[derive(Debug)]
@@ -69,7 +72,7 @@ impl Reply {
     }
 
     fn of(body: Body, summary: Option<Summary>) -> Self {
-        Self(Box::new(Parts { body, summary, author: None, extended_error: None }))
+        Self(Box::new(Parts { body, summary, author: None, extended_error: None, watcher: None }))
     }
 
     /// Whether nothing is to be sent.
@@ -192,15 +195,6 @@ impl Reply {
             (Body::Wire(bytes), Some(summary)) => Ok((bytes, summary)),
             _ => Err(Error::new("no reply was made")),
         }
-    }
-
-    /// The bytes and what one walk over them tells.
-    ///
-    /// # Errors
-    /// As [`Reply::wire`].
-    pub fn into_wire(mut self) -> Result<(Buffer, Summary), Error> {
-        let summary = self.wire()?.1.clone();
-        Ok((self.take_wire()?, summary))
     }
 
     /// The reply as records, to be changed. Bytes are decoded, once.

@@ -85,7 +85,7 @@ fn silence_is_nothing_at_all() {
     assert_eq!(silence.flags(), Flags::default());
     assert!(silence.wire().is_err() && silence.message_mut().is_err());
     assert!(silence.message().is_none() && silence.answers().is_empty());
-    assert!(silence.into_wire().is_err());
+    assert!(silence.take_wire().is_err());
 }
 
 #[test]
@@ -216,12 +216,12 @@ proptest! {
 #[test]
 fn a_message_that_is_too_long_ends_with_a_whole_record() {
     let query = query("large.example.", RecordType::TXT).build();
-    let reply = (0..700).fold(query.reply(), |reply, _| {
+    let mut reply = (0..700).fold(query.reply(), |reply, _| {
         reply.answer(query.name().clone(), 1, RData::TXT(TXT::new(vec!["x".repeat(101)])))
     });
-    let (bytes, summary) = reply.into_wire().unwrap();
+    let (bytes, summary) = reply.wire().unwrap();
     assert_eq!(bytes.len(), summary.end);
-    assert!(Flags::of(&bytes).has(Flags::TC));
+    assert!(Flags::of(bytes).has(Flags::TC));
 }
 
 #[test]

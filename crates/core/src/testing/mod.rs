@@ -150,7 +150,13 @@ impl TestBlock {
         let mut query = query.at(self.site()).build();
         let chain = self.chain();
         self.prepare(&chain, &mut query);
-        chain.run(&mut query).await
+        let mut result = chain.run(&mut query).await;
+        if let Ok(reply) = &mut result
+            && let Some(watcher) = reply.take_watcher()
+        {
+            watcher.show(&query, reply.wire()?.0);
+        }
+        result
     }
 
     /// The chain, for tests that keep the query.

@@ -10,6 +10,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use dunlin_core::corefile::{
     Corefile, DIRECTIVES, Diagnostic, Position, ServerBlock, Settings, Source,
@@ -17,6 +18,7 @@ use dunlin_core::corefile::{
 use dunlin_core::directive::{Block, Readiness, Retain, SetupContext};
 use dunlin_core::lines::Lines;
 use dunlin_core::metrics::Metrics;
+use dunlin_core::tap::Tap;
 use dunlin_core::{Entry, Registry};
 use sha2::{Digest, Sha512};
 
@@ -128,6 +130,18 @@ impl Setup {
         lines: &Lines,
         known: &Retain,
     ) -> Result<Draft, Vec<Diagnostic>> {
+        self.set_up_watched(corefile, metrics, lines, known, &[])
+    }
+
+    /// As [`Setup::set_up`], for somebody who watches the exchanges of all blocks.
+    pub(crate) fn set_up_watched(
+        &self,
+        corefile: &Corefile,
+        metrics: &Metrics,
+        lines: &Lines,
+        known: &Retain,
+        taps: &[Arc<dyn Tap>],
+    ) -> Result<Draft, Vec<Diagnostic>> {
         let (keys, mut mistakes) = corefile.server_keys(self.port);
         // Doubts about keys were told when the file was loaded.
         mistakes.retain(Diagnostic::is_error);
@@ -140,6 +154,7 @@ impl Setup {
             .enumerate()
             .map(|(index, (tree, keys))| Block::new(index, tree.clone(), keys, order.clone()))
             .collect();
+        blocks.iter_mut().for_each(|block| block.parts.taps.extend_from_slice(taps));
         let mut absent = self.absent();
         let mut context = SetupContext {
             metrics: metrics.clone(),

@@ -23,13 +23,14 @@ use dunlin_core::corefile::Position;
 use dunlin_core::directive::{Block, Control, Retain, View};
 use dunlin_core::lines::Lines;
 use dunlin_core::metrics::Metrics;
+use dunlin_core::tap::Tap;
 use dunlin_core::wire::{Flags, types};
 use dunlin_core::zones::{spelled_name, wire_name};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use self::report::{Candidate, Explanation, Outcome, Sent, Step, ViewAsked};
+pub use self::report::{Candidate, Exchanged, Explanation, Outcome, Sent, Step, ViewAsked};
 use self::watch::{Recorder, Watched};
 use crate::config::{Draft, ListenPlan, Setup};
 use crate::generation::Generation;
@@ -83,13 +84,14 @@ impl Explainer {
             return Err(error.into());
         }
         let metrics = Metrics::new(0);
-        let draft =
-            setup.set_up(&loaded.corefile, &metrics, &Lines::discarded(), &Retain::default());
+        let recorder = Arc::new(Recorder::default());
+        let taps = [Arc::clone(&recorder) as Arc<dyn Tap>];
+        let (lines, known) = (Lines::discarded(), Retain::default());
+        let draft = setup.set_up_watched(&loaded.corefile, &metrics, &lines, &known, &taps);
         let mut draft = draft.map_err(|mistakes| match mistakes.into_iter().next() {
             Some(first) => anyhow::Error::new(first),
             None => anyhow!("the Corefile could not be set up"),
         })?;
-        let recorder = Arc::new(Recorder::default());
         let blocks = watch_all(&mut draft, &recorder, asks);
         let mut generation = Generation::assemble(draft);
         generation.forgo_sockets(asks == Upstreams::Offline);

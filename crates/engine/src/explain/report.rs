@@ -1,13 +1,14 @@
 //! What is told of a query: the place that took it, each run of a plugin, the reply that was sent.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dunlin_core::Reply;
 use dunlin_core::buffer::Buffer;
 use dunlin_core::edns::EdnsOptions;
 use dunlin_core::site::Site;
 use dunlin_core::wire::{Summary, read_u16};
+use dunlin_core::{Reply, Transport};
 
 use super::changes::{self, all_of_reply, flags_text};
 use super::state::{ReplyState, option_text};
@@ -85,6 +86,20 @@ pub struct Step {
     pub reply: Vec<String>,
     /// What it told of the query: labels and values.
     pub metadata: Vec<(String, String)>,
+    /// What it asked upstreams, send by send.
+    pub exchanges: Vec<Exchanged>,
+}
+
+/// One send to an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Exchanged {
+    /// The upstream.
+    pub upstream: SocketAddr,
+    /// How it went.
+    pub transport: Transport,
+    /// The rcode of the response, and how long it took; `None` if none came, or nobody waited for it.
+    pub response: Option<(String, Duration)>,
 }
 
 /// How a run of a plugin ended.
@@ -148,6 +163,7 @@ pub(super) fn steps(all: &[Recorded]) -> Vec<Step> {
             query: query_changes(record, &inner),
             reply,
             metadata: told(record, &inner),
+            exchanges: record.exchanges.clone(),
         });
     }
     steps

@@ -2,17 +2,20 @@
 //! returned. Nothing of query or reply is changed by being looked at.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use dunlin_core::edns::ExtendedError;
 use dunlin_core::metadata::Metadata;
 use dunlin_core::site::Site;
+use dunlin_core::tap::{Exchange, Tap};
+use dunlin_core::wire::Flags;
 use dunlin_core::{Error, Next, Plugin, Query, Reply, Result, async_trait};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::Upstreams;
-use super::state::{ErrorState, QueryState, ReplyState};
+use super::report::Exchanged;
+use super::state::{ErrorState, QueryState, ReplyState, rcode_text};
 
 /// A plugin, and where its record goes.
 pub(super) struct Watched {
@@ -40,6 +43,8 @@ pub(super) struct Recorded {
     pub(super) metadata: Vec<(String, String)>,
     /// None while it is at work.
     pub(super) end: Option<End>,
+    /// What it asked upstreams.
+    pub(super) exchanges: Vec<Exchanged>,
 }
 
 /// How a run ended.
@@ -98,6 +103,7 @@ impl Recorder {
                 query: QueryState::of(query),
                 metadata: known(query),
                 end: None,
+                exchanges: Vec::new(),
             });
         }
         number
@@ -106,6 +112,28 @@ impl Recorder {
     fn leave(&self, number: usize, end: End) {
         if let Some(step) = self.steps.lock().get_mut(number) {
             step.end = Some(end);
+        }
+    }
+}
+
+impl Tap for Recorder {
+    fn wants_messages(&self) -> bool {
+        true
+    }
+
+    /// The run that the task is in is that of the plugin that asked.
+    fn exchanged(&self, _query: &Query, exchange: &Exchange<'_>) {
+        let Ok(number) = PARENT.try_get() else { return };
+        let took =
+            |received: SystemTime| received.duration_since(exchange.sent).unwrap_or_default();
+        let rcode = || rcode_text(Flags::of(exchange.response).rcode().into());
+        let exchanged = Exchanged {
+            upstream: exchange.upstream,
+            transport: exchange.transport,
+            response: exchange.received.map(|received| (rcode(), took(received))),
+        };
+        if let Some(step) = self.steps.lock().get_mut(number) {
+            step.exchanges.push(exchanged);
         }
     }
 }

@@ -55,8 +55,7 @@ fn with_opt(query: &Query, edit: impl FnOnce(&mut Edns)) -> Reply {
     let mut edns = Edns::new();
     edit(&mut edns);
     reply.message_mut().unwrap().edns = Some(edns);
-    let (bytes, _) = reply.into_wire().unwrap();
-    Reply::from_wire(bytes).unwrap()
+    Reply::from_wire(reply.take_wire().unwrap()).unwrap()
 }
 
 #[test]
@@ -116,7 +115,8 @@ fn an_upstream_cannot_fill_a_reply_with_extended_errors() {
         let query = query(&long, RecordType::A).edns(size).build();
         let mut reply = with_addresses(&query, 1);
         reply.message_mut().unwrap().edns = Some(Edns::new());
-        let (mut bytes, summary) = reply.into_wire().unwrap();
+        let summary = reply.wire().unwrap().1.clone();
+        let mut bytes = reply.take_wire().unwrap();
         let error = [&[0, 15, 0, 66, 0, 23][..], &[b'x'; 64]].concat();
         let length = bytes.len() + error.len() * 40;
         let length_at = summary.opt.unwrap().end - 2;
@@ -226,7 +226,9 @@ fn what_is_too_long_is_compressed_before_it_is_truncated() {
 #[test]
 fn records_that_do_not_decode_are_truncated_as_they_are() {
     let bytes = fitted(&query(OWNER, RecordType::A), |query| {
-        let (mut bytes, summary) = uncompressed(query).into_wire().unwrap();
+        let mut reply = uncompressed(query);
+        let summary = reply.wire().unwrap().1.clone();
+        let mut bytes = reply.take_wire().unwrap();
         // A TXT whose string is longer than its RDATA.
         bytes[summary.question_end + 16] = 16;
         bytes[summary.question_end + 25] = 200;
@@ -276,12 +278,8 @@ fn a_reply_to_another_question_gets_the_clients() {
     for (case, reply) in table {
         for as_wire in [false, true] {
             let bytes = fitted(&query("Large.example.", RecordType::A), |query| {
-                let reply = reply(query);
-                if as_wire {
-                    Reply::from_wire(reply.into_wire().unwrap().0).unwrap()
-                } else {
-                    reply
-                }
+                let mut reply = reply(query);
+                if as_wire { Reply::from_wire(reply.take_wire().unwrap()).unwrap() } else { reply }
             });
             let message = Message::from_vec(&bytes).unwrap();
             let names: Vec<String> =
@@ -311,7 +309,7 @@ fn the_header_is_the_querys_but_for_what_a_reply_says() {
             query(OWNER, RecordType::A).id(0xbeef).opcode(opcode).flag(Flags::RD, false);
         client = client.flag(asked, true);
         let bytes = fitted(&client, |query| {
-            let (mut bytes, _) = query.error(ResponseCode::NXDomain).into_wire().unwrap();
+            let mut bytes = query.error(ResponseCode::NXDomain).take_wire().unwrap();
             Flags(replied | 3).store(&mut bytes);
             write_u16(&mut bytes, 0, 1);
             Reply::from_wire(bytes).unwrap()
@@ -414,7 +412,8 @@ proptest! {
         if let Some(text) = ede {
             reply = reply.with_extended_error(ExtendedError::new(22, text));
         }
-        let (mut bytes, summary) = reply.into_wire().unwrap();
+        let summary = reply.wire().unwrap().1.clone();
+        let mut bytes = reply.take_wire().unwrap();
         Flags(flags).store(&mut bytes);
         let whole = bytes.to_vec();
         let fitted = fit(&query, &mut Reply::from_parts(bytes, summary)).unwrap().unwrap();

@@ -264,7 +264,12 @@ async fn answer(place: &Place, query: &mut Query) -> End {
     let mut result = place.chain.run(query).await;
     match &mut result {
         Ok(reply) => match fit(query, reply) {
-            Ok(Some(bytes)) => End::Reply(bytes),
+            Ok(Some(message)) => {
+                if let Some(watcher) = reply.take_watcher() {
+                    watcher.show(query, &message);
+                }
+                End::Reply(message)
+            }
             Ok(None) => End::Silence(query.transport()),
             Err(error) => {
                 let server = &place.site.server;

@@ -44,11 +44,13 @@ impl Plugin for Dns64 {
     }
 
     async fn serve(&self, query: &mut Query, next: Next<'_>) -> Result<Reply> {
+        if !self.is_wanted(query) {
+            return next.run(query).await;
+        }
         let mut reply = next.run(query).await?;
-        if self.is_wanted(query)
-            && let Some(soa_ttl) = self.lacks_addresses(&mut reply)
-        {
-            return self.translate(query, soa_ttl).await;
+        if let Some(soa_ttl) = self.lacks_addresses(&mut reply) {
+            // Its future is large, and few queries need it.
+            return Box::pin(self.translate(query, soa_ttl)).await;
         }
         Ok(reply)
     }

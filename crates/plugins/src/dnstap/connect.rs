@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 
 use super::endpoint::{Endpoint, Stream, timed_out};
 use super::frames;
-use super::outlet::{Numbers, Outlet, Reason, Record};
+use super::outlet::{Outlet, Reason, Record};
 use super::pump::{End, pump};
 use super::tls::Client;
 
@@ -62,7 +62,7 @@ async fn work(outlet: &Outlet, collector: &Collector, records: &mut mpsc::Receiv
             Err(_told_before) => {}
         }
         is_first = false;
-        if discard(records, numbers, pace.retry).await {
+        if discard(records, outlet).await {
             return;
         }
     }
@@ -78,13 +78,16 @@ async fn dial(collector: &Collector, patience: Duration) -> io::Result<Box<dyn S
 }
 
 /// Without a collector records have nowhere to go. Says whether the queue was closed meanwhile.
-async fn discard(records: &mut mpsc::Receiver<Record>, numbers: &Numbers, time: Duration) -> bool {
+async fn discard(records: &mut mpsc::Receiver<Record>, outlet: &Outlet) -> bool {
+    outlet.set_discards(true);
     let discarding = async {
         while records.recv().await.is_some() {
-            numbers.drop_one(Reason::Unconnected);
+            outlet.numbers.drop_one(Reason::Unconnected);
         }
     };
-    timeout(time, discarding).await.is_ok()
+    let is_closed = timeout(outlet.pace.retry, discarding).await.is_ok();
+    outlet.set_discards(false);
+    is_closed
 }
 
 /// `connect: connection refused`, where Rust says `Connection refused (os error 111)`.

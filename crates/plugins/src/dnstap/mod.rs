@@ -20,6 +20,7 @@ use std::time::SystemTime;
 
 use dunlin_core::{Next, Plugin, Query, Reply, Result, async_trait};
 
+use self::record::Kind;
 pub use self::setup::ENTRY;
 use self::tap::Tap;
 
@@ -27,7 +28,7 @@ use self::tap::Tap;
 #[derive(Debug)]
 struct Dnstap {
     /// One for each line of the directive, in their order.
-    taps: Vec<Arc<Tap>>,
+    taps: Arc<[Arc<Tap>]>,
 }
 
 #[async_trait]
@@ -39,17 +40,36 @@ impl Plugin for Dnstap {
     /// What no plugin behind this one replies to has no response here: the engine's own replies are
     /// made further out, as in CoreDNS.
     async fn serve(&self, query: &mut Query, next: Next<'_>) -> Result<Reply> {
+        if self.taps.iter().all(|tap| tap.is_idle()) {
+            return self.lose(query, next).await;
+        }
         let asked = SystemTime::now();
-        for tap in &self.taps {
+        for tap in self.taps.iter() {
             tap.client_query(query, asked);
         }
         let mut reply = next.run(query).await?;
         if reply.is_silence() {
             return Ok(reply);
         }
-        let answered = SystemTime::now();
-        for tap in &self.taps {
-            tap.client_response(query, &mut reply, (asked, answered));
+        // What is recorded is what goes out: cut to size, and with our own OPT.
+        let taps = Arc::clone(&self.taps);
+        reply.watch(move |query, message| {
+            let answered = SystemTime::now();
+            for tap in taps.iter() {
+                tap.client_response(query, message, (asked, answered));
+            }
+        });
+        Ok(reply)
+    }
+}
+
+impl Dnstap {
+    /// Nobody is there: what would have been recorded is counted, and nothing else done.
+    async fn lose(&self, query: &mut Query, next: Next<'_>) -> Result<Reply> {
+        self.taps.iter().for_each(|tap| tap.lose(Kind::ClientQuery));
+        let reply = next.run(query).await?;
+        if !reply.is_silence() {
+            self.taps.iter().for_each(|tap| tap.lose(Kind::ClientResponse));
         }
         Ok(reply)
     }

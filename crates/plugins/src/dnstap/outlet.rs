@@ -2,7 +2,7 @@
 //! outlives a reload that does not change its line, with its connections.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -61,6 +61,8 @@ pub(super) struct Outlet {
     pub(super) pace: Pace,
     pub(super) numbers: Numbers,
     queues: ArcSwap<Vec<Queue>>,
+    /// Whether records are thrown away, because there is nobody to send them to.
+    discards: AtomicBool,
     next_queue: AtomicU64,
     life: Mutex<Life>,
 }
@@ -87,14 +89,24 @@ struct Work {
 
 impl Outlet {
     pub(super) fn new(side: Side, pace: Pace, numbers: Numbers) -> Self {
-        let queues = ArcSwap::default();
+        let (queues, discards) = (ArcSwap::default(), AtomicBool::new(false));
         let (next_queue, life) = (AtomicU64::new(0), Mutex::default());
-        Self { side, pace, numbers, queues, next_queue, life }
+        Self { side, pace, numbers, queues, discards, next_queue, life }
     }
 
     /// Whether a record would go anywhere.
     pub(super) fn is_open(&self) -> bool {
         !self.queues.load().is_empty()
+    }
+
+    /// Whether a record that goes somewhere would be thrown away there: then it need not be made.
+    pub(super) fn discards(&self) -> bool {
+        self.discards.load(Relaxed)
+    }
+
+    /// Begins or ends a time without anybody to send records to.
+    pub(super) fn set_discards(&self, discards: bool) {
+        self.discards.store(discards, Relaxed);
     }
 
     /// Puts a record into each queue. What finds one full is dropped there, and counted.

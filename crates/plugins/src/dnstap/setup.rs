@@ -42,7 +42,7 @@ fn setup(directive: &mut Directive<'_>) -> anyhow::Result<()> {
     }
     let for_upstreams = taps.iter().map(|tap| Arc::clone(tap) as Arc<dyn dunlin_core::tap::Tap>);
     directive.parts().taps.extend(for_upstreams);
-    directive.add(Dnstap { taps });
+    directive.add(Dnstap { taps: taps.into() });
     hook(directive, outlets);
     Ok(())
 }

@@ -7,10 +7,9 @@ use std::time::SystemTime;
 use dunlin_core::metrics::{Counter, Metrics};
 use dunlin_core::replacer::{Event, Format};
 use dunlin_core::tap::Exchange;
-use dunlin_core::wire::{HEADER_LEN, write_u16};
-use dunlin_core::{Query, Reply, tap};
+use dunlin_core::{Query, tap};
 
-use super::outlet::Outlet;
+use super::outlet::{Outlet, Reason};
 use super::record::{Kind, Message, Sender, encode};
 
 /// What records of a line say beside their message.
@@ -48,6 +47,24 @@ impl Tap {
         Self { style, outlet, records }
     }
 
+    /// Whether a record would be of no use to anybody.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.outlet.is_open() || self.outlet.discards()
+    }
+
+    /// Counts a record that was not made because it would have been thrown away.
+    pub(super) fn lose(&self, kind: Kind) {
+        if self.outlet.is_open() {
+            self.count(kind);
+            self.outlet.numbers.drop_one(Reason::Unconnected);
+        }
+    }
+
+    fn count(&self, kind: Kind) {
+        let counters = Kind::ALL.iter().zip(&self.records);
+        counters.filter(|(known, _)| **known == kind).for_each(|(_, counter)| counter.inc());
+    }
+
     pub(super) fn client_query(&self, query: &Query, asked: SystemTime) {
         self.tell(query, &Message { query: query.as_bytes(), ..from_client(query, asked) });
     }
@@ -55,29 +72,21 @@ impl Tap {
     pub(super) fn client_response(
         &self,
         query: &Query,
-        reply: &mut Reply,
+        response: &[u8],
         (asked, answered): (SystemTime, SystemTime),
     ) {
-        let response = match reply.wire() {
-            Ok((bytes, summary)) if self.style.full => {
-                for_client(query, bytes, summary.question_end)
-            }
-            // What does not encode is not sent either.
-            Err(_) => return,
-            Ok(_) => Vec::new(),
-        };
         let message = Message {
             kind: Kind::ClientResponse,
             response_time: Some(answered),
-            response: &response,
+            response,
             ..from_client(query, asked)
         };
         self.tell(query, &message);
     }
 
     fn tell(&self, query: &Query, message: &Message<'_>) {
-        if !self.outlet.is_open() {
-            return;
+        if self.is_idle() {
+            return self.lose(message.kind);
         }
         let mut extra = Vec::new();
         if let Some(format) = &self.style.extra {
@@ -93,14 +102,13 @@ impl Tap {
             (message.query, message.response) = (&[], &[]);
         }
         self.outlet.send(encode(&sender, &message));
-        let counters = Kind::ALL.iter().zip(&self.records);
-        counters.filter(|(kind, _)| **kind == message.kind).for_each(|(_, counter)| counter.inc());
+        self.count(message.kind);
     }
 }
 
 impl tap::Tap for Tap {
     fn wants_messages(&self) -> bool {
-        self.style.full
+        self.style.full && !self.is_idle()
     }
 
     fn exchanged(&self, query: &Query, exchange: &Exchange<'_>) {
@@ -140,18 +148,4 @@ fn from_client(query: &Query, asked: SystemTime) -> Message<'static> {
         query: &[],
         response: &[],
     }
-}
-
-/// The reply with ID and question as this client is going to see them; what fits it to the client's
-/// size happens further out.
-fn for_client(query: &Query, bytes: &[u8], question_end: usize) -> Vec<u8> {
-    let mut reply = bytes.to_vec();
-    write_u16(&mut reply, 0, query.id());
-    let asked = query.question();
-    if let Some(question) = reply.get_mut(HEADER_LEN..question_end)
-        && question.eq_ignore_ascii_case(asked)
-    {
-        question.copy_from_slice(asked);
-    }
-    reply
 }

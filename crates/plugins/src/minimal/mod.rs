@@ -31,8 +31,13 @@ impl Plugin for Minimal {
     }
 }
 
+/// Whether it is an answer that has more than that.
 fn is_answer(reply: &mut Reply, qtype: u16) -> Result<bool> {
     let (bytes, summary) = reply.wire()?;
+    if matches!(summary.records, [_, 0, 0]) && summary.opt.is_none() {
+        // There is nothing that could be left out.
+        return Ok(false);
+    }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = u32::try_from(now.as_secs() & u64::from(u32::MAX)).unwrap_or(u32::MAX);
     Ok(Kind::of(bytes, summary, qtype, now) == Kind::NoError)

@@ -82,6 +82,10 @@ impl Pattern {
     /// `to` with `{0}`, `{1}` … replaced by the groups; `None` if nothing matches. A group that took
     /// no part is empty.
     pub(super) fn replace(&self, name: &str, to: &str) -> Option<String> {
+        // Most often it does not match, which is found sooner than groups are.
+        if !self.matches(name) {
+            return None;
+        }
         let groups = self.regex.captures(name.as_bytes())?;
         let mut text = bounded(to.to_owned());
         for (index, group) in groups.iter().enumerate() {

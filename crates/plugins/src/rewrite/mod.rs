@@ -1,6 +1,8 @@
 #![doc = include_str!("README.md")]
 
+mod direct;
 mod edns;
+mod index;
 mod matching;
 mod names;
 mod parse;
@@ -19,7 +21,7 @@ use dunlin_core::lookup::Lookup;
 use dunlin_core::{Next, Plugin, Query, Reply, Result, async_trait, gate};
 
 use self::revert::revert;
-use self::rules::Rules;
+use self::rules::{Fired, Rules};
 pub use self::setup::ENTRY;
 
 /// Changes queries on their way down, and replies on their way up.
@@ -40,7 +42,16 @@ impl Plugin for Rewrite {
         if query.flags().opcode() != gate::QUERY || query.qtype_code() == IXFR {
             return next.run(query).await;
         }
-        let Some(fired) = self.rules.apply(query)? else { return next.run(query).await };
+        match self.rules.apply(query)? {
+            None => next.run(query).await,
+            // Its future is large, and is copied to the heap for every query.
+            Some(fired) => Box::pin(self.fire(query, next, fired)).await,
+        }
+    }
+}
+
+impl Rewrite {
+    async fn fire(&self, query: &mut Query, next: Next<'_>, fired: Fired<'_>) -> Result<Reply> {
         let result = match &fired.change {
             None => next.run(query).await,
             Some(change) => {
@@ -51,7 +62,12 @@ impl Plugin for Rewrite {
             }
         };
         match result {
-            Ok(reply) => revert(query, &fired, reply, &self.lookup).await,
+            Ok(mut reply) => {
+                if direct::revert(query, &fired, &mut reply) {
+                    return Ok(reply);
+                }
+                revert(query, &fired, reply, &self.lookup).await
+            }
             Err(error) => {
                 let rcode = fired.rcode(error.rcode());
                 Err(error.with_rcode(rcode))

@@ -77,21 +77,20 @@ impl Maker<'_> {
     }
 }
 
+/// Whether the client wants addresses and got aliases.
+pub(super) fn follows_aliases(query: &Query, reply: &Reply) -> bool {
+    matches!(query.qtype_code(), types::A | types::AAAA)
+        && reply.message().is_some_and(|message| {
+            message.answers.iter().any(|record| matches!(record.data, RData::CNAME(_)))
+        })
+}
+
 impl Template {
-    /// Adds what the aliases of an answer lead to, for those who ask for addresses.
+    /// Adds what the aliases of an answer lead to.
     ///
     /// # Errors
     /// An alias to the name that is asked for.
-    pub(super) async fn follow(
-        &self,
-        query: &Query,
-        template: &Answers,
-        mut reply: Reply,
-    ) -> Result<Reply> {
-        let wants_addresses = matches!(query.qtype_code(), types::A | types::AAAA);
-        if template.answer.is_empty() || !wants_addresses {
-            return Ok(reply);
-        }
+    pub(super) async fn follow(&self, query: &Query, mut reply: Reply) -> Result<Reply> {
         let message = reply.message_mut()?;
         for record in std::mem::take(&mut message.answers) {
             let target = match &record.data {

@@ -1,7 +1,7 @@
 //! What templates know of a query.
 
-use dunlin_core::Query;
 use dunlin_core::wire::{Flags, Presentation};
+use dunlin_core::{Query, expression};
 
 use super::engine::{Object, Value};
 use super::matching::Found;
@@ -44,6 +44,9 @@ impl Object for Data<'_> {
             "Regex" => Value::text(found.pattern.as_str()),
             "Match" => Value::list(found.groups.iter().map(|(_, text)| Value::text(text.as_str()))),
             "Group" => groups(found),
+            "Var" => Value::map(
+                found.variables.iter().map(|(name, value)| ((*name).to_owned(), shown(value))),
+            ),
             "Message" => Value::Object(&self.message),
             "Question" => Value::Object(&self.question),
             "Remote" => Value::text(self.query.client().ip().to_string()),
@@ -57,6 +60,19 @@ impl Object for Data<'_> {
 
     fn call(&self, _name: &str, label: &str) -> String {
         self.query.metadata().and_then(|known| known.get(label)).unwrap_or_default()
+    }
+}
+
+/// A variable. The language of templates has no numbers with a fraction: they are texts.
+fn shown(value: &expression::Value<'static>) -> Value<'static> {
+    match value {
+        expression::Value::Bool(truth) => Value::Bool(*truth),
+        expression::Value::Integer(number) => Value::Int(*number),
+        expression::Value::Float(number) => Value::text(number.to_string()),
+        expression::Value::Text(text) => Value::text(&**text),
+        expression::Value::List(items) => Value::list(items.iter().map(shown)),
+        // What Go makes of an empty interface.
+        _ => Value::Nothing,
     }
 }
 

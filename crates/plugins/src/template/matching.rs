@@ -8,6 +8,7 @@ use dunlin_core::wire::Presentation;
 use dunlin_core::zones::{Fallthrough, Zones};
 use regex::bytes::Regex;
 
+use super::conditions::{Conditions, Outcome, Variables};
 use super::engine::Template;
 
 /// One directive: for which queries, and what they get.
@@ -20,6 +21,8 @@ pub(super) struct Answers {
     pub(super) qtype: u16,
     /// One of them has to match; never empty.
     pub(super) patterns: Vec<Regex>,
+    /// What else has to hold of a name that matches.
+    pub(super) conditions: Conditions,
     pub(super) answer: Vec<Template>,
     pub(super) additional: Vec<Template>,
     pub(super) authority: Vec<Template>,
@@ -33,7 +36,7 @@ pub(super) struct Answers {
 pub(super) enum Verdict<'t> {
     /// The next template, or plugin, is asked.
     Next,
-    /// No expression matches, and nothing else may answer.
+    /// No expression matches, or a condition has no answer, and nothing else may answer.
     Miss,
     /// It answers.
     Match(Found<'t>),
@@ -48,6 +51,7 @@ pub(super) struct Found<'t> {
     pub(super) pattern: &'t Regex,
     /// The whole match, then the groups, with their names; empty if they took no part.
     pub(super) groups: Vec<(Option<&'t str>, String)>,
+    pub(super) variables: Variables<'t>,
     /// Empty if it has no name.
     pub(super) class: &'static str,
     /// Empty if it has no name.
@@ -71,13 +75,21 @@ impl Answers {
                     group.map(|group| String::from_utf8_lossy(group.as_bytes()).into_owned());
                 (label, text.unwrap_or_default())
             });
-            let groups = groups.collect();
+            let groups: Vec<_> = groups.collect();
+            let variables = match self.conditions.judge(query, &groups) {
+                Outcome::Holds(variables) => variables,
+                // As if nothing had matched: the other expressions are not asked.
+                Outcome::Fails => break,
+                // CoreDNS does not let this through either.
+                Outcome::Broken => return Verdict::Miss,
+            };
             let class = mnemonic::class(named(self.qclass, query.qclass_code()));
             let kind = mnemonic::rtype(named(self.qtype, query.qtype_code()));
             return Verdict::Match(Found {
                 zone: zone.as_str(),
                 pattern,
                 groups,
+                variables,
                 class: class.unwrap_or_default(),
                 kind: kind.unwrap_or_default(),
                 name,

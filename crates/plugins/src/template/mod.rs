@@ -1,6 +1,7 @@
 #![doc = include_str!("README.md")]
 
 mod answer;
+mod conditions;
 mod data;
 mod engine;
 mod matching;
@@ -43,7 +44,11 @@ impl Plugin for Template {
                 Verdict::Miss => return Ok(query.error(ResponseCode::ServFail)),
                 Verdict::Match(found) => {
                     let reply = template.answer(query, &found, &self.metrics)?;
-                    return self.follow(query, template, reply).await;
+                    if !answer::follows_aliases(query, &reply) {
+                        return Ok(reply);
+                    }
+                    // Its future is large, and few queries need it.
+                    return Box::pin(self.follow(query, reply)).await;
                 }
             }
         }

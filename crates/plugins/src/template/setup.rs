@@ -9,6 +9,7 @@ use dunlin_core::{Directive, Entry};
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::Template;
+use super::conditions::Conditions;
 use super::engine::Template as Text;
 use super::matching::Answers;
 use super::metrics::Metrics;
@@ -46,6 +47,7 @@ fn parse_one(directive: &mut Directive<'_>) -> anyhow::Result<Answers> {
         qclass,
         qtype,
         patterns: Vec::new(),
+        conditions: Conditions::none(),
         answer: Vec::new(),
         additional: Vec::new(),
         authority: Vec::new(),
@@ -85,9 +87,21 @@ fn parse_property(directive: &mut Directive<'_>, answers: &mut Answers) -> anyho
         "upstream" => {
             directive.remaining_args();
         }
-        name @ ("var" | "expr") => {
-            let text = format!("property '{name}' is known to CoreDNS but not to Dunlin yet");
-            return Err(directive.error(text).into());
+        "var" => {
+            let arguments = directive.remaining_args();
+            let [name, expression @ ..] = arguments.as_slice() else {
+                return Err(directive.arg_error().into());
+            };
+            if expression.is_empty() {
+                return Err(directive.arg_error().into());
+            }
+            let declared = answers.conditions.declare(name, &expression.join(" "));
+            declared.map_err(|mistake| directive.error(mistake))?;
+        }
+        "expr" => {
+            let text = arguments(directive)?.join(" ");
+            let required = answers.conditions.require(&text);
+            required.map_err(|mistake| directive.error(mistake))?;
         }
         _ => return Err(directive.arg_error().into()),
     }

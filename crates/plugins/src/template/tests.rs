@@ -1,4 +1,5 @@
-//! The acceptance rows of the specification, T1 to T43 and T47, and records as text.
+//! The acceptance rows of the specification, T1 to T46, and records as text. T19, T20 and T47 stand in
+//! `tests/chains`.
 
 use dunlin_core::mnemonic;
 use dunlin_core::rr::rdata::A;

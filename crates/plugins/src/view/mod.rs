@@ -1,6 +1,5 @@
 #![doc = include_str!("README.md")]
 
-mod expression;
 mod setup;
 #[cfg(test)]
 mod tests;

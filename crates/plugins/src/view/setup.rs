@@ -2,10 +2,10 @@
 
 use anyhow::ensure;
 use dunlin_core::directive;
+use dunlin_core::expression::Expression;
 use dunlin_core::{Directive, Entry};
 
 use super::View;
-use super::expression::Expression;
 
 /// What the directive list holds for this plugin.
 pub const ENTRY: Entry = Entry { name: "view", setup };

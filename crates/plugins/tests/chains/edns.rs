@@ -277,3 +277,18 @@ async fn failures_are_explained_to_clients_that_speak_edns() {
     }
     server.stop().await;
 }
+
+/// CoreDNS sends an OPT to clients that sent none, and sets DO for those that did not.
+#[tokio::test]
+async fn t19_t20_an_error_of_a_template_is_explained_to_clients_that_speak_edns() {
+    let template = "template ANY ANY {\nrcode NXDOMAIN\nederror 21 Blocked\n}";
+    let server = Server::new(&format!(". {{\n{template}\n}}")).await;
+    for (row, asked, expected) in [
+        ("T19", a(), "NXDOMAIN aa"),
+        ("T20", a().edns(1232), "NXDOMAIN aa opt 1232 o15"),
+        ("T20 with DO", a().edns(1232).dnssec_ok(), "NXDOMAIN aa opt 1232 do o15"),
+    ] {
+        assert_eq!(show(&server.ask(&asked).await), expected, "{row}");
+    }
+    server.stop().await;
+}

@@ -173,3 +173,23 @@ async fn db1_a_reply_to_another_question_is_an_event_for_debugging() {
     assert!(line.contains(", d.test. 1\ndebug: 000000 "), "{line}");
     assert!(journal.take("plugin/errors").is_empty());
 }
+
+/// What *cancel* gives up is a failure like others: a count, a line, and an error.
+#[tokio::test(start_paused = true)]
+async fn a_query_that_was_given_up_is_counted_and_logged() {
+    let (journal, _guard) = Journal::start();
+    let upstream = Upstream::start();
+    upstream.always(Vec::new());
+    let lines = format!("cancel 1s\nprometheus 127.0.0.1:0\nerrors\nlog\nforward . {upstream}");
+    let mut block = block(&lines);
+    block.start().await.unwrap();
+    block.ask(query("a.test.", RecordType::A)).await.unwrap_err();
+    let labels = [("rcode", "SERVFAIL"), ("plugin", "")];
+    assert_eq!(metric(&block, "coredns_dns_responses_total", &labels), 1);
+    assert_eq!(metric(&block, "dunlin_cancel_cancelled_total", &[]), 1);
+    let error = "ERROR plugin/errors: 2 a.test. A: plugin/cancel: deadline exceeded";
+    assert_eq!(journal.take("plugin/errors"), [error]);
+    let logged = block.lines();
+    assert!(logged.len() == 1 && logged[0].contains(" SERVFAIL "), "{logged:?}");
+    block.stop().await;
+}

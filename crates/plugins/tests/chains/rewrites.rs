@@ -145,3 +145,16 @@ async fn failures_below_rewrite_are_logged_and_counted_for_the_clients_question(
     let lines = block.lines();
     assert!(lines.len() == 1 && lines[0].contains("\"A IN a.test. udp"), "{lines:?}");
 }
+
+/// As in CoreDNS 1.14: what a rule makes of a name is what `acl` sees.
+#[tokio::test]
+async fn a15_acl_judges_the_rewritten_name() {
+    let lines = "rewrite name a.test b.test\nacl b.test {\nblock\n}\nwhoami";
+    let server = Server::new(&format!(". {{\n{lines}\n}}")).await;
+    for (name, expected) in
+        [("a.test.", "REFUSED"), ("b.test.", "REFUSED"), ("c.test.", "NOERROR aa 0 0")]
+    {
+        assert_eq!(show(&server.ask(&a(name)).await), expected, "{name}");
+    }
+    server.stop().await;
+}

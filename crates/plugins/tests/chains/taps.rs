@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use dunlin_core::Transport;
 use dunlin_core::op::Message;
 use dunlin_core::rr::RecordType;
 use dunlin_core::testing::query;
@@ -10,7 +11,7 @@ use dunlin_testkit::upstream::{Reply, Upstream};
 
 use crate::fake_collector::Collector;
 use crate::journal::Journal;
-use crate::kit::block;
+use crate::kit::{Server, block};
 
 fn socket() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -110,4 +111,33 @@ async fn row_11_without_a_collector_all_is_answered_and_the_loss_is_told() {
     let warning = "WARN plugin/dnstap: Dropped dnstap messages: 200".to_owned();
     assert_eq!(journal.take("plugin/dnstap"), [error, warning]);
     block.stop().await;
+}
+
+/// As CoreDNS: the reply as the client gets it, cut, with our OPT and the client's ID.
+#[tokio::test]
+async fn a_response_is_what_goes_out() {
+    let upstream = Upstream::start();
+    let many = (1..=200)
+        .fold(Reply::new(), |reply, at| reply.answer(&format!("a.test. 60 IN A 192.0.2.{at}")));
+    upstream.always(many);
+    let (_folder, path) = socket();
+    let collector = Collector::unix(&path);
+    let lines =
+        format!("dnstap {} full\nnsid me\nforward . {}", path.display(), upstream.address());
+    let server = Server::new(&format!(". {{\n{lines}\n}}")).await;
+    let a = || query("A.test", RecordType::A).id(77);
+    // Over UDP the upstream is asked twice: it cuts its response too.
+    for (count, asked, transport) in [
+        (6, a(), Transport::Udp),
+        (12, a().edns(1232).option(3, b""), Transport::Udp),
+        (16, a().tcp(), Transport::Tcp),
+    ] {
+        let sent = server.exchange(&asked.to_bytes(), transport).await.unwrap();
+        let records = collector.wait_for(count).await;
+        let (record, message) = (&records[count - 1], Message::from_vec(&sent).unwrap());
+        assert_eq!((record.kind, message.metadata.id), (6, 77));
+        assert_eq!(message.metadata.truncation, transport == Transport::Udp);
+        assert_eq!(record.response, sent, "{asked:?}");
+    }
+    server.stop().await;
 }

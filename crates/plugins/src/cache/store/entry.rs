@@ -273,11 +273,12 @@ mod tests {
     #[test]
     fn an_entry_moves_to_the_front_once_a_second_fresh_or_stale() {
         let query = query("a.test", RecordType::A).build();
-        let (bytes, summary) = query.reply().into_wire().unwrap();
+        let mut reply = query.reply();
+        let (bytes, summary) = reply.wire().unwrap();
         let key = Key::of(&query, &RandomState::default());
         let facts = Facts { lifetime: 10, answering: true, failure: false };
         let start = Instant::now();
-        let mut entry = Entry::new(&key, &bytes, &summary, facts, start).unwrap();
+        let mut entry = Entry::new(&key, bytes, summary, facts, start).unwrap();
         let table = [
             (Age::Fresh(10), 0, false),
             (Age::Fresh(9), 1_000, true),

@@ -1,5 +1,6 @@
 //! The acceptance rows of the specification, by theme.
 
 mod answers;
+mod expressions;
 mod records;
 mod syntax;

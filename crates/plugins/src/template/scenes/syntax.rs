@@ -95,11 +95,6 @@ fn t36_to_t40_setup() {
         ("T40", "template IN A {\nupstream a b\n}".into(), String::new()),
         ("T40", "template ANY ANY {\n}".into(), String::new()),
         ("T40", "template ANY ANY".into(), String::new()),
-        (
-            "expr",
-            "template IN A {\nexpr true\n}".into(),
-            at(3, "property 'expr' is known to CoreDNS but not to Dunlin yet"),
-        ),
     ];
     check_setup(&rows);
     let long = format!("template IN A {{\nmatch {}\n}}", "a".repeat(10_001));

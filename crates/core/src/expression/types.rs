@@ -29,6 +29,7 @@ impl Type {
             },
             Tree::List(_) => Self::List,
             Tree::Element | Tree::Index(..) => Self::Any,
+            Tree::Variable(_, kind) => *kind,
             Tree::Call(function, _) => function.returns(),
             Tree::ClientIn(_) | Tree::Quantified(..) | Tree::Not(_) | Tree::Matches(..) => {
                 Self::Bool

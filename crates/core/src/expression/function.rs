@@ -1,11 +1,13 @@
-//! The functions of expressions: what CoreDNS tells of a query, and a few of expr-lang's own.
+//! The functions of expressions: what CoreDNS tells of a query, and some of expr-lang's own.
 
 use std::net::IpAddr;
 
-use dunlin_core::wire::Presentation;
-use dunlin_core::{Query, mnemonic};
+use crate::mnemonic;
+use crate::wire::Presentation;
 use ipnet::IpNet;
 
+use super::scope::Scope;
+use super::texts;
 use super::types::Type;
 use super::value::Value;
 
@@ -15,6 +17,7 @@ pub(super) enum Function {
     Class,
     ClientIp,
     Do,
+    Group,
     Id,
     InCidr,
     Metadata,
@@ -26,24 +29,36 @@ pub(super) enum Function {
     ServerPort,
     Size,
     QueryType,
+    First,
     Float,
+    HasPrefix,
+    HasSuffix,
+    IndexOf,
     Integer,
+    Join,
+    Last,
+    LastIndexOf,
     Len,
     Lower,
+    Repeat,
+    Replace,
     Split,
     Text,
     Trim,
+    TrimPrefix,
+    TrimSuffix,
     Upper,
 }
 
 /// Name, what it returns, least and most arguments.
 type Known = (&'static str, Function, Type, usize, usize);
 
-const KNOWN: [Known; 23] = [
+const KNOWN: [Known; 35] = [
     ("bufsize", Function::BufSize, Type::Integer, 0, 0),
     ("class", Function::Class, Type::Text, 0, 0),
     ("client_ip", Function::ClientIp, Type::Text, 0, 0),
     ("do", Function::Do, Type::Bool, 0, 0),
+    ("group", Function::Group, Type::Text, 1, 1),
     ("id", Function::Id, Type::Integer, 0, 0),
     ("incidr", Function::InCidr, Type::Bool, 2, 2),
     ("metadata", Function::Metadata, Type::Text, 1, 1),
@@ -55,13 +70,24 @@ const KNOWN: [Known; 23] = [
     ("server_port", Function::ServerPort, Type::Text, 0, 0),
     ("size", Function::Size, Type::Integer, 0, 0),
     ("type", Function::QueryType, Type::Text, 0, 0),
+    ("first", Function::First, Type::Any, 1, 1),
     ("float", Function::Float, Type::Float, 1, 1),
+    ("hasPrefix", Function::HasPrefix, Type::Bool, 2, 2),
+    ("hasSuffix", Function::HasSuffix, Type::Bool, 2, 2),
+    ("indexOf", Function::IndexOf, Type::Integer, 2, 2),
     ("int", Function::Integer, Type::Integer, 1, 1),
+    ("join", Function::Join, Type::Text, 1, 2),
+    ("last", Function::Last, Type::Any, 1, 1),
+    ("lastIndexOf", Function::LastIndexOf, Type::Integer, 2, 2),
     ("len", Function::Len, Type::Integer, 1, 1),
     ("lower", Function::Lower, Type::Text, 1, 1),
+    ("repeat", Function::Repeat, Type::Text, 2, 2),
+    ("replace", Function::Replace, Type::Text, 3, 4),
     ("split", Function::Split, Type::List, 2, 2),
     ("string", Function::Text, Type::Text, 1, 1),
     ("trim", Function::Trim, Type::Text, 1, 2),
+    ("trimPrefix", Function::TrimPrefix, Type::Text, 1, 2),
+    ("trimSuffix", Function::TrimSuffix, Type::Text, 1, 2),
     ("upper", Function::Upper, Type::Text, 1, 1),
 ];
 
@@ -75,20 +101,21 @@ impl Function {
     }
 
     /// `None` is a failure: arguments that make no sense.
-    pub(super) fn call<'a>(self, query: &'a Query, arguments: &[Value<'a>]) -> Option<Value<'a>> {
+    pub(super) fn call<'a>(self, scope: &Scope<'a>, arguments: &[Value<'a>]) -> Option<Value<'a>> {
+        let query = scope.query;
         let text = |at: usize| arguments.get(at).and_then(Value::as_text);
-        let integer = |number: usize| i64::try_from(number).ok().map(Value::Integer);
         let mnemonic = |known: Option<&'static str>, lead: &str, code: u16| {
             known.map_or_else(|| Value::text(format!("{lead}{code}")), Value::text)
         };
         match self {
-            Self::BufSize => integer(query.max_size()),
+            Self::BufSize => count(query.max_size()),
             Self::Class => {
                 let code = query.qclass_code();
                 Some(mnemonic(mnemonic::class(code), "CLASS", code))
             }
             Self::ClientIp => Some(Value::text(query.client().ip().to_string())),
             Self::Do => Some(Value::Bool(query.dnssec_ok())),
+            Self::Group => Some(Value::text(scope.group(arguments.first()?))),
             Self::Id => Some(Value::Integer(query.id().into())),
             Self::InCidr => Some(Value::Bool(in_cidr(text(0)?, text(1)?)?)),
             Self::Metadata => {
@@ -101,19 +128,44 @@ impl Function {
             Self::Proto => Some(Value::text(query.transport().label())),
             Self::ServerIp => Some(Value::text(query.local().ip().to_string())),
             Self::ServerPort => Some(Value::text(query.local().port().to_string())),
-            Self::Size => integer(query.len()),
+            Self::Size => count(query.len()),
             Self::QueryType => {
                 let code = query.qtype_code();
                 Some(mnemonic(mnemonic::rtype(code), "TYPE", code))
             }
+            _ => self.compute(arguments),
+        }
+    }
+
+    /// The functions that look at nothing but their arguments.
+    fn compute<'a>(self, arguments: &[Value<'a>]) -> Option<Value<'a>> {
+        let text = |at: usize| arguments.get(at).and_then(Value::as_text);
+        match self {
+            Self::First => edge(arguments, <[Value<'a>]>::first),
+            Self::Last => edge(arguments, <[Value<'a>]>::last),
+            Self::HasPrefix => Some(Value::Bool(text(0)?.starts_with(text(1)?))),
+            Self::HasSuffix => Some(Value::Bool(text(0)?.ends_with(text(1)?))),
+            Self::IndexOf => Some(place(text(0)?.find(text(1)?))),
+            Self::LastIndexOf => Some(place(text(0)?.rfind(text(1)?))),
+            Self::Join => texts::join(arguments.first()?, texts::or(arguments, 1, "")?),
+            Self::Repeat => texts::repeat(text(0)?, arguments.get(1)?),
+            Self::Replace => texts::replace(text(0)?, text(1)?, text(2)?, arguments.get(3)),
+            Self::TrimPrefix => {
+                let edge = texts::or(arguments, 1, " ")?;
+                Some(Value::text(text(0)?.strip_prefix(edge).unwrap_or(text(0)?).to_owned()))
+            }
+            Self::TrimSuffix => {
+                let edge = texts::or(arguments, 1, " ")?;
+                Some(Value::text(text(0)?.strip_suffix(edge).unwrap_or(text(0)?).to_owned()))
+            }
             Self::Float => convert(arguments.first()?).map(Value::Float),
             Self::Integer => to_integer(arguments.first()?).map(Value::Integer),
             Self::Len => match arguments.first()? {
-                Value::Text(text) => integer(text.chars().count()),
-                Value::List(items) => integer(items.len()),
+                Value::Text(text) => count(text.chars().count()),
+                Value::List(items) => count(items.len()),
                 _ => None,
             },
-            Self::Lower => Some(Value::text(text(0)?.to_lowercase())),
+            Self::Lower => Value::bounded(text(0)?.to_lowercase()),
             Self::Split => Some(Value::List(
                 text(0)?.split(text(1)?).map(|part| Value::text(part.to_owned())).collect(),
             )),
@@ -130,9 +182,28 @@ impl Function {
                     .to_owned(),
                 ))
             }
-            Self::Upper => Some(Value::text(text(0)?.to_uppercase())),
+            Self::Upper => Value::bounded(text(0)?.to_uppercase()),
+            _ => None,
         }
     }
+}
+
+/// The first or last value of a list; `nil` if there is none.
+fn edge<'a>(
+    arguments: &[Value<'a>],
+    of: for<'v> fn(&'v [Value<'a>]) -> Option<&'v Value<'a>>,
+) -> Option<Value<'a>> {
+    let Value::List(items) = arguments.first()? else { return None };
+    Some(of(items).cloned().unwrap_or(Value::Nil))
+}
+
+fn count(number: usize) -> Option<Value<'static>> {
+    i64::try_from(number).ok().map(Value::Integer)
+}
+
+/// An octet's place, or -1.
+fn place(found: Option<usize>) -> Value<'static> {
+    Value::Integer(found.and_then(|place| i64::try_from(place).ok()).unwrap_or(-1))
 }
 
 /// Whether an address lies in a network; `None` if one of them is none.

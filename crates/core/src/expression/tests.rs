@@ -1,8 +1,8 @@
 //! Expressions and what they say of queries, and those that are no expressions.
 
-use dunlin_core::metadata::Metadata;
-use dunlin_core::rr::RecordType;
-use dunlin_core::testing::{TestQuery, query};
+use crate::metadata::Metadata;
+use crate::rr::RecordType;
+use crate::testing::{TestQuery, query};
 use proptest::prelude::*;
 
 use super::*;
@@ -51,7 +51,7 @@ fn what_a_query_is_known_by() {
     assert!(holds("metadata('a/b') == ''", &asked().build()));
 }
 
-const TRUE: [&str; 62] = [
+const TRUE: [&str; 76] = [
     "true",
     "not false",
     "!false && true",
@@ -94,6 +94,20 @@ const TRUE: [&str; 62] = [
     "upper('a') == 'A' && lower('A') == 'a'",
     "trim(' a ') == 'a' and trim('xax', 'x') == 'a'",
     "split(name(), '.')[0] == 'abc'",
+    "replace('1-2-3', '-', '.') == '1.2.3' and replace('1-2-3', '-', '', 1) == '12-3'",
+    "replace('aaa', 'a', 'b', -1) == 'bbb'",
+    "hasPrefix(name(), 'abc') and not hasSuffix(name(), 'abc')",
+    "trimPrefix('xay', 'x') == 'ay' and trimSuffix('xay', 'y') == 'xa'",
+    "trimPrefix(' a') == 'a' and trimSuffix('a', 'b') == 'a'",
+    "indexOf('abab', 'b') == 1 and lastIndexOf('abab', 'b') == 3 and indexOf('a', 'c') == -1",
+    "join(['a', 'b']) == 'ab' and join(split('a.b', '.'), '-') == 'a-b'",
+    "repeat('ab', 2) == 'abab' and repeat('a', 0) == ''",
+    "first([1, 2]) == 1 and last([1, 2]) == 2 and first([]) == nil",
+    "len(repeat('a', 65536)) == 65536",
+    "first(['a']) == 'a'",
+    "join([]) == ''",
+    "replace('', '', 'x') == 'x'",
+    "replace('ab', '', '-') == '-a-b-'",
     "int(port()) >= 1024",
     "int(2.9) == 2",
     "float('1.5') == 1.5",
@@ -117,7 +131,7 @@ const TRUE: [&str; 62] = [
 ];
 
 /// Other results than `true`, and what fails with a query.
-const FALSE: [&str; 25] = [
+const FALSE: [&str; 34] = [
     "false",
     "1",
     "'true'",
@@ -142,6 +156,15 @@ const FALSE: [&str; 25] = [
     "1 / 0 == 1",
     "len([1][0]) == 1",
     "string(nil) == ''",
+    "len(repeat('a', 65537)) > 0",
+    "len(repeat('a', -1)) == 0",
+    "len(repeat('aa', 9223372036854775807)) > 0",
+    "len(repeat('a', 60000) + repeat('a', 60000)) > 0",
+    "len(replace(repeat('a', 60000), 'a', 'bb')) > 0",
+    "len(join([repeat('a', 60000), repeat('a', 60000)])) > 0",
+    "join([1]) == ''",
+    "replace('a', 'a', 'b', 'x') == 'b'",
+    "len(first([1])) == 1",
     "[1][0] ? true : true",
 ];
 
@@ -166,6 +189,7 @@ fn mistakes_are_found_before_a_query_comes() {
         ("nosuch()", "unknown name nosuch (1:1)"),
         ("true && nosuch", "unknown name nosuch (1:9)"),
         ("now() == 1", "unknown name now (1:1)"),
+        ("group(0) == ''", "unknown name group (1:1)"),
         ("name", "unknown name name (1:1)"),
         ("# == 1", "unexpected token Identifier(\"#\") (1:1)"),
         ("true true", "unexpected token Identifier(\"true\") (1:6)"),
@@ -203,6 +227,82 @@ fn mistakes_are_found_before_a_query_comes() {
     assert!(error.to_string().starts_with("expression has too many operators"), "{error}");
 }
 
+/// Rows: variables, expression, its value.
+type Spoken<'t> = (&'t [(&'t str, &'t str)], &'t str, Option<Value<'static>>);
+
+#[test]
+fn variables_and_groups_are_what_they_were_made_of() {
+    let groups = [
+        (None, "a-b.test.".to_owned()),
+        (Some("one"), "a".into()),
+        (None, "b".into()),
+        (Some("1"), "third".into()),
+    ];
+    let text = |text: &'static str| Some(Value::text(text));
+    let table: [Spoken<'_>; 10] = [
+        (&[], "group('one') + group(2)", text("ab")),
+        (&[], "group('0') + group('9') + group(9) + group(-1) + group('x')", text("a-b.test.")),
+        (&[], "group('1') + group('01') + group(1)", text("thirda")),
+        (&[], "group(true)", text("")),
+        (
+            &[("a", "1"), ("b", "a + 1")],
+            "[a, b]",
+            Some(Value::List(vec![1, 2].into_iter().map(Value::Integer).collect())),
+        ),
+        (&[("a", "group(0)")], "any(['b', 'a'], a startsWith #)", Some(Value::Bool(true))),
+        (&[("a", "nil")], "a ?? 'x'", text("x")),
+        (&[("a", "1.5")], "a * 2", Some(Value::Float(3.0))),
+        (&[("a", "int(group('one'))")], "a", None),
+        (&[("a", "1..9000"), ("b", "[a, a, a, a, a, a, a, a]")], "len(b)", None),
+    ];
+    let query = asked().build();
+    for (variables, text, expected) in table {
+        let mut names = Names::with_groups();
+        let mut values = Some(Vec::new());
+        for (name, text) in variables {
+            assert_eq!(names.check(name), Ok(()), "{name}");
+            let expression = names.compile(text).unwrap();
+            names.declare(name, &expression);
+            values = values.and_then(|mut values: Vec<_>| {
+                let scope = Scope { query: &query, groups: &groups, variables: &values };
+                values.push(expression.value(&scope)?);
+                Some(values)
+            });
+        }
+        let expression = names.compile(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let value = values.and_then(|values| {
+            expression.value(&Scope { query: &query, groups: &groups, variables: &values })
+        });
+        assert_eq!(value, expected, "{text}");
+    }
+}
+
+#[test]
+fn names_of_variables_are_nobody_elses() {
+    let mut names = Names::with_groups();
+    let one = names.compile("1").unwrap();
+    names.declare("mine", &one);
+    for name in ["", "1a", "a-b", "a.b", "ü", "$a", "a b"] {
+        assert_eq!(names.check(name), Err(BadName::Invalid), "{name}");
+    }
+    for name in
+        ["mine", "len", "type", "group", "true", "let", "in", "any", "now", "incidr", "replace"]
+    {
+        assert_eq!(names.check(name), Err(BadName::Reserved), "{name}");
+    }
+    for name in ["a", "_", "Mine", "Len", "a1_"] {
+        assert_eq!(names.check(name), Ok(()), "{name}");
+    }
+    let table = [
+        ("mine + 'x'", "invalid operation: + (mismatched types int and string) (1:6)"),
+        ("yours", "unknown name yours (1:1)"),
+        ("mine()", "unexpected token Bracket(\"(\") (1:5)"),
+    ];
+    for (text, expected) in table {
+        assert_eq!(names.compile(text).unwrap_err().to_string(), expected, "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_text_is_an_expression_or_a_mistake(
@@ -214,7 +314,7 @@ proptest! {
     ) {
         for text in [text, words.join(" ")] {
             if let Ok(expression) = Expression::compile(&text) {
-                expression.holds(&asked().build());
+                let _ = expression.holds(&asked().build());
             }
         }
     }

@@ -6,6 +6,7 @@ use regex::Regex;
 use super::Mistake;
 use super::function::Function;
 use super::lexer::{Token, lex};
+use super::scope::Names;
 use super::tree::{NOT, Operator, Quantifier, SIGN, Tree};
 use super::types::Type;
 use super::value::Value;
@@ -17,9 +18,9 @@ const MAX_DEPTH: usize = 64;
 const MAX_OPERATORS: usize = 500;
 
 /// Reads a whole expression.
-pub(super) fn parse(text: &str) -> Result<Tree, Mistake> {
+pub(super) fn parse(text: &str, names: &Names) -> Result<Tree, Mistake> {
     let mut parser =
-        Parser { tokens: lex(text)?, at: 0, depth: 0, operators: 0, has_element: false };
+        Parser { names, tokens: lex(text)?, at: 0, depth: 0, operators: 0, has_element: false };
     let tree = parser.expression(0)?;
     match parser.peek() {
         Token::End => Ok(tree),
@@ -27,7 +28,8 @@ pub(super) fn parse(text: &str) -> Result<Tree, Mistake> {
     }
 }
 
-struct Parser {
+struct Parser<'n> {
+    names: &'n Names,
     tokens: Vec<(Token, usize)>,
     at: usize,
     depth: usize,
@@ -36,7 +38,7 @@ struct Parser {
     has_element: bool,
 }
 
-impl Parser {
+impl Parser<'_> {
     fn peek(&self) -> &Token {
         self.tokens.get(self.at).map_or(&Token::End, |(token, _)| token)
     }
@@ -200,6 +202,9 @@ impl Parser {
         if Operator::of(name).is_some() {
             return Err(unexpected);
         }
+        if let Some(variable) = self.names.variable(name) {
+            return Ok(variable);
+        }
         let unknown = mistake_at(column, format!("unknown name {name}"));
         if !self.takes("(") {
             return Err(unknown);
@@ -207,7 +212,9 @@ impl Parser {
         if let Some(quantifier) = quantifier(name) {
             return self.quantified(quantifier);
         }
-        let Some((_, function, _, least, most)) = Function::of(name) else { return Err(unknown) };
+        let known = Function::of(name);
+        let known = known.filter(|known| known.1 != Function::Group || self.names.has_groups);
+        let Some((_, function, _, least, most)) = known else { return Err(unknown) };
         let arguments = self.list(")")?;
         if arguments.len() < least {
             return Err(mistake_at(column, format!("not enough arguments to call {name}")));

@@ -1,5 +1,9 @@
 //! A query on its way through the chain.
 
+#[cfg(test)]
+mod tests;
+mod upstream;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,14 +16,14 @@ use tokio::time::Instant;
 
 use crate::buffer::Buffer;
 use crate::change::Change;
-use crate::edns::{Edns, EdnsOptions, MIN_UDP_SIZE, OUR_UDP_SIZE, options, travels_upstream};
+use crate::edns::{Edns, EdnsOptions, MIN_UDP_SIZE, OUR_UDP_SIZE};
 use crate::error::Result;
 use crate::gate::View;
 use crate::metadata::Metadata;
 use crate::reply::Reply;
 use crate::site::Site;
 use crate::transport::Transport;
-use crate::wire::{Flags, HEADER_LEN, MAX_MESSAGE_LEN, WireName, types};
+use crate::wire::{Flags, HEADER_LEN, MAX_MESSAGE_LEN, WireName};
 
 /// What we were asked, by whom, and how. It is made from bytes that passed the gate; what costs
 /// (names, records) is decoded when somebody asks for it.
@@ -398,40 +402,6 @@ impl Query {
     pub fn error(&self, rcode: ResponseCode) -> Reply {
         Reply::to(self).with_rcode(rcode)
     }
-
-    /// Appends the query as it goes to an upstream, with ID 0: re-made from what the gate
-    /// understood, never copied. RD, AD and CD are kept; OPT is rebuilt with our own size; options
-    /// that belong to one hop (RFC 6891 §6.2.6) stay behind.
-    pub fn append_for_upstream(&self, out: &mut Vec<u8>) {
-        let start = out.len();
-        let kept = Flags::RD | Flags::AD | Flags::CD | Flags::OPCODE;
-        out.extend_from_slice(&[0, 0]);
-        out.extend_from_slice(&(self.view.flags.0 & kept).to_be_bytes());
-        out.extend_from_slice(&[0, 1, 0, 0, 0, 0, 0, u8::from(self.view.edns.is_some())]);
-        out.extend_from_slice(self.question());
-        if self.view.edns.is_none() {
-            return;
-        }
-        out.extend_from_slice(&[0, 0, types::OPT.to_be_bytes()[1]]);
-        out.extend_from_slice(&self.our_size.to_be_bytes());
-        out.extend_from_slice(&[0, 0, if self.dnssec_ok() { 0x80 } else { 0 }, 0, 0, 0]);
-        let length_at = out.len() - 2;
-        let mut has_subnet = false;
-        for (code, data) in self.edns_options() {
-            // Of an option that may stand once, the first counts.
-            let is_repeated = code == options::CLIENT_SUBNET && has_subnet;
-            has_subnet |= code == options::CLIENT_SUBNET;
-            if !is_repeated && (self.options_are_ours || travels_upstream(code, data)) {
-                let length = u16::try_from(data.len()).unwrap_or(0);
-                out.extend_from_slice(&code.to_be_bytes());
-                out.extend_from_slice(&length.to_be_bytes());
-                out.extend_from_slice(data);
-            }
-        }
-        let length = u16::try_from(out.len() - length_at - 2).unwrap_or(0);
-        crate::wire::write_u16(out, length_at, length);
-        debug_assert!(start <= length_at);
-    }
 }
 
 impl fmt::Debug for Query {
@@ -443,102 +413,5 @@ impl fmt::Debug for Query {
             .field("client", &self.source.client)
             .field("transport", &self.source.transport)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use hickory_proto::serialize::binary::BinEncodable;
-
-    use super::*;
-    use crate::testing::query;
-
-    #[test]
-    fn names_come_in_the_clients_spelling_and_in_lower_case() {
-        let query = query("wWw.eXample.ORG", RecordType::AAAA).class(3).build();
-        assert_eq!(query.name().to_string(), "wWw.eXample.ORG.");
-        assert_eq!(query.name().to_bytes().unwrap(), query.qname_as_sent());
-        assert_eq!(query.qname_as_sent(), b"\x03wWw\x07eXample\x03ORG\x00");
-        assert_eq!(query.qname(), b"\x03www\x07example\x03org\x00");
-        assert_eq!(query.question(), b"\x03wWw\x07eXample\x03ORG\x00\x00\x1c\x00\x03");
-        assert_eq!((query.qtype(), query.qtype_code()), (RecordType::AAAA, 28));
-        assert_eq!((query.qclass(), query.qclass_code()), (DNSClass::CH, 3));
-    }
-
-    #[test]
-    fn a_duplicate_asks_the_same_with_metadata_of_its_own() {
-        let site = Arc::new(Site { zone: "org.".into(), ..Site::default() });
-        let mut first = query("A.org", RecordType::A).dnssec_ok().at(Arc::clone(&site)).build();
-        first.attach_metadata(Metadata::default());
-        first.metadata().unwrap().set("a/b", "1");
-        first.set_flag(Flags::AD, true);
-        for (copy, transport) in
-            [(first.duplicate(), Transport::Udp), (first.duplicate_over_tcp(), Transport::Tcp)]
-        {
-            assert_eq!(copy.as_bytes(), first.as_bytes());
-            assert_eq!((copy.id(), copy.flags()), (first.id(), first.flags()));
-            assert_eq!((copy.question(), copy.qname()), (first.question(), first.qname()));
-            assert_eq!((copy.client(), copy.transport()), (first.client(), transport));
-            assert_eq!(copy.edns(), first.edns());
-            assert!(Arc::ptr_eq(copy.site(), &site));
-            assert_eq!(copy.metadata().unwrap().get("a/b"), None);
-        }
-        assert_eq!(first.duplicate_over_tcp().max_size(), MAX_MESSAGE_LEN);
-        assert!(query("a", RecordType::A).build().duplicate().metadata().is_none());
-    }
-
-    #[test]
-    fn upstreams_get_the_flags_that_plugins_set() {
-        let mut query = query("a", RecordType::A).id(9).build();
-        query.set_flag(Flags::RD, false);
-        query.set_flag(Flags::AD | Flags::CD | Flags::TC, true);
-        let mut out = b"before".to_vec();
-        query.append_for_upstream(&mut out);
-        assert_eq!(out, b"before\0\0\0\x30\0\x01\0\0\0\0\0\0\x01a\0\0\x01\0\x01");
-    }
-
-    #[test]
-    fn a_capped_size_is_seen_by_all_who_look() {
-        let table = [(700, 4096, 700), (700, 600, 600), (4096, 65_535, 4096), (1232, 100, 100)];
-        for (cap, sent, seen) in table {
-            let mut query = query("a", RecordType::A).edns(sent).option(9, b"xy").build();
-            query.cap_udp_size(cap);
-            let announced = seen.max(MIN_UDP_SIZE);
-            assert_eq!((query.edns().unwrap().udp_size, query.our_udp_size()), (seen, announced));
-            assert_eq!(query.max_size(), usize::from(announced));
-            assert_eq!(
-                query.message().unwrap().edns.as_ref().unwrap().max_payload(),
-                seen.max(512)
-            );
-            assert_eq!(query.edns_options().next(), Some((9, &b"xy"[..])));
-            let mut out = Vec::new();
-            query.duplicate().append_for_upstream(&mut out);
-            assert_eq!(
-                crate::wire::read_u16(&out, 12 + query.question().len() + 3),
-                Some(announced)
-            );
-        }
-        let mut without = query("a", RecordType::A).build();
-        without.cap_udp_size(600);
-        assert_eq!((without.edns(), without.our_udp_size()), (None, OUR_UDP_SIZE));
-    }
-
-    #[test]
-    fn options_for_the_reply_are_those_of_one_query() {
-        let mut query = query("a", RecordType::A).edns(4096).build();
-        query.add_reply_option(3, b"ns1");
-        query.add_reply_option(65_001, b"");
-        assert_eq!(query.reply_options(), b"\x00\x03\x00\x03ns1\xfd\xe9\x00\x00");
-        assert!(query.duplicate().reply_options().is_empty());
-    }
-
-    #[test]
-    fn options_are_read_in_order_and_the_message_in_full() {
-        let query =
-            query("a", RecordType::A).edns(4096).option(3, b"").option(65_001, b"x").build();
-        let options: Vec<(u16, &[u8])> = query.edns_options().collect();
-        assert_eq!(options, [(3, &b""[..]), (65_001, b"x")]);
-        assert_eq!(query.message().unwrap().edns.as_ref().unwrap().max_payload(), 4096);
-        assert_eq!(query.len(), query.as_bytes().len());
     }
 }

@@ -2,9 +2,9 @@
 
 use std::cmp::Ordering;
 
-use dunlin_core::Query;
 use regex::Regex;
 
+use super::scope::Scope;
 use super::tree::{Operator, Quantifier, Tree};
 use super::value::Value;
 
@@ -15,26 +15,27 @@ impl Tree {
     /// The value; `element` is what a quantifier looks at.
     pub(super) fn evaluate<'a>(
         &'a self,
-        query: &'a Query,
+        scope: &Scope<'a>,
         element: Option<&Value<'a>>,
     ) -> Option<Value<'a>> {
-        let of = |tree: &'a Self| tree.evaluate(query, element);
+        let of = |tree: &'a Self| tree.evaluate(scope, element);
         match self {
             Self::Literal(value) => Some(borrowed(value)),
             Self::List(items) => items.iter().map(of).collect::<Option<_>>().map(Value::List),
             Self::Element => element.cloned(),
+            Self::Variable(place, _) => scope.variables.get(*place).map(borrowed),
             Self::Call(function, arguments) => {
                 let arguments: Vec<Value<'a>> = arguments.iter().map(of).collect::<Option<_>>()?;
-                function.call(query, &arguments)
+                function.call(scope, &arguments)
             }
             Self::ClientIn(network) => {
-                Some(Value::Bool(network.as_ref()?.contains(&query.client().ip())))
+                Some(Value::Bool(network.as_ref()?.contains(&scope.query.client().ip())))
             }
             Self::Quantified(quantifier, list, condition) => {
                 let Value::List(items) = of(list)? else { return None };
                 let mut found = 0_usize;
                 for item in &items {
-                    let holds = condition.evaluate(query, Some(item))?.truth()?;
+                    let holds = condition.evaluate(scope, Some(item))?.truth()?;
                     found += usize::from(holds);
                 }
                 Some(Value::Bool(match quantifier {
@@ -78,7 +79,7 @@ impl Tree {
     }
 }
 
-/// A literal without copying its text.
+/// A literal or a variable without copying its text.
 fn borrowed<'a>(value: &'a Value<'static>) -> Value<'a> {
     match value {
         Value::Text(text) => Value::text(&**text),
@@ -120,7 +121,7 @@ fn combine<'a>(operator: Operator, one: Value<'a>, other: Value<'a>) -> Option<V
         }
         Operator::Range => range(&one, &other),
         Operator::Add => match (&one, &other) {
-            (Value::Text(one), Value::Text(other)) => Some(Value::text(format!("{one}{other}"))),
+            (Value::Text(one), Value::Text(other)) => Value::bounded(format!("{one}{other}")),
             _ => arithmetic(&one, &other, i64::checked_add, |one, other| one + other),
         },
         Operator::Subtract => arithmetic(&one, &other, i64::checked_sub, |one, other| one - other),

@@ -4,6 +4,7 @@ use ipnet::IpNet;
 use regex::Regex;
 
 use super::function::Function;
+use super::types::Type;
 use super::value::Value;
 
 #[derive(Debug)]
@@ -12,6 +13,8 @@ pub(super) enum Tree {
     List(Vec<Self>),
     /// The element that a quantifier looks at.
     Element,
+    /// A variable by its place.
+    Variable(usize, Type),
     Call(Function, Vec<Self>),
     /// `incidr` of the client, and a network that is known: the usual question, without text.
     ClientIn(Option<IpNet>),
