@@ -27,4 +27,5 @@ mod reload;
 mod shutdown;
 mod sockets;
 mod start;
+mod tracing;
 mod views;

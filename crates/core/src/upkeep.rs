@@ -37,7 +37,7 @@ impl Upkeep {
     }
 
     /// A generation that has entered ends. With the last one `close` is called, and the task has this
-    /// long to come to its end. Says whether it was the last.
+    /// long to come to its end; it is gone when this returns. Says whether it was the last.
     pub async fn leave(&self, close: impl FnOnce() + Send, patience: Duration) -> bool {
         let work = {
             let mut life = self.0.lock();
@@ -52,6 +52,8 @@ impl Upkeep {
         drop(stop);
         if tokio::time::timeout(patience, &mut task).await.is_err() {
             task.abort();
+            // It says that it was ended, which we know.
+            let _ended = task.await;
         }
         true
     }
@@ -101,7 +103,6 @@ mod tests {
             })
         });
         assert!(upkeep.leave(|| (), Duration::from_secs(5)).await);
-        tokio::task::yield_now().await;
         assert_eq!(Arc::strong_count(&token), 1);
     }
 }

@@ -149,21 +149,20 @@ impl Exporter {
     /// Sends what waits. Says whether the collector was there for it.
     async fn flush(&self, client: &mut Client, troubles: &mut Troubles) -> bool {
         loop {
-            let spans = self.take();
-            if spans.is_empty() {
+            let batch = Batch { exporter: self, spans: self.take() };
+            if batch.spans.is_empty() {
                 return true;
             }
-            let sent = client.post(self.message(&spans), self.pace.patience).await;
+            let sent = client.post(self.message(&batch.spans), self.pace.patience).await;
             let Err(failure) = sent else {
-                self.numbers.sent.add(spans.len() as u64);
+                self.numbers.sent.add(batch.done());
                 continue;
             };
             troubles.failed(&failure.to_string());
             if failure.may_pass() {
-                self.put_back(spans);
                 return false;
             }
-            self.numbers.refused.add(spans.len() as u64);
+            self.numbers.refused.add(batch.done());
         }
     }
 
@@ -192,6 +191,25 @@ impl Exporter {
             Kind::Datadog => datadog::message(spans, &self.service),
             Kind::Otlp => otlp::message(spans, &self.service),
         }
+    }
+}
+
+/// Spans on their way. Unless they are done, they go back: also if nobody waits for them any more.
+struct Batch<'a> {
+    exporter: &'a Exporter,
+    spans: Vec<Span>,
+}
+
+impl Batch<'_> {
+    /// They will not be sent again. Says how many they were.
+    fn done(mut self) -> u64 {
+        std::mem::take(&mut self.spans).len() as u64
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        self.exporter.put_back(std::mem::take(&mut self.spans));
     }
 }
 
