@@ -17,10 +17,10 @@ impl Tap for Connects {
         false
     }
 
-    /// An exchange without a response has lasted until now.
+    /// An exchange that was given up, because another one was faster, has lasted until now.
     fn exchanged(&self, _: &Query, exchange: &Exchange<'_>) {
         let Some(current) = current() else { return };
-        let end = exchange.received.unwrap_or_else(SystemTime::now);
+        let end = exchange.ended.unwrap_or_else(SystemTime::now);
         current.past(CONNECT, (exchange.sent, end), Facts::Upstream(exchange.upstream));
     }
 }

@@ -1,10 +1,11 @@
 //! The acceptance rows of the specification; those that need other plugins (10 to 12) stand in
 //! `tests/chains/traces.rs`.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use dunlin_core::directive::Retain;
 use dunlin_core::rr::RecordType;
+use dunlin_core::tap::{Exchange, Tap};
 use dunlin_core::testing::{self, TestBlock, query, stub};
 use dunlin_core::{Directive, Entry, Error, Plugin};
 use dunlin_testkit::collector::{Answer, Collector};
@@ -13,6 +14,7 @@ use dunlin_testkit::ports;
 use dunlin_testkit::wait::until_async;
 use serde_json::Value;
 
+use super::connects::Connects;
 use super::endpoint::Endpoint;
 use super::exporter::{Exporter, Limits, Numbers, Pace};
 use super::setup::parse;
@@ -428,6 +430,41 @@ async fn a_collector_that_never_answers_does_not_delay_the_end_for_long() {
     let labels = [("endpoint", address.as_str()), ("reason", "unsent")];
     assert_eq!(of("dunlin_trace_sent_total", &labels[..1]), 0.0);
     assert_eq!(of("dunlin_trace_dropped_total", &labels), 1.0);
+}
+
+/// What forward tells of an exchange, in and out of a trace.
+#[tokio::test]
+async fn an_exchange_lasts_from_its_query_to_its_end() {
+    let collector = Collector::start();
+    let metrics = dunlin_core::metrics::Metrics::new(0);
+    let exporter = exporter(&collector.address().to_string(), &metrics);
+    exporter.enter();
+    let sent = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    let failed = Exchange {
+        upstream: "192.0.2.53:53".parse().unwrap(),
+        local: None,
+        transport: dunlin_core::Transport::Udp,
+        sent,
+        query: b"",
+        received: None,
+        ended: Some(sent + Duration::from_secs(2)),
+        response: b"",
+    };
+    let given_up = Exchange { ended: None, ..failed };
+    let query = query("a.test", RecordType::A).build();
+    let tell =
+        || [failed, given_up].iter().for_each(|exchange| Connects.exchanged(&query, exchange));
+    tell();
+    Open::query(&exporter).scope(async || tell()).await;
+    exporter.leave().await;
+    let spans = spans(&collector);
+    assert_eq!(names(&spans), ["connect", "connect", "servedns"]);
+    assert_eq!(
+        (&spans[0]["timestamp"], &spans[0]["duration"]),
+        (&1_000_000_000_000_000_u64.into(), &2_000_000.into())
+    );
+    assert!(spans[1]["duration"].as_u64().unwrap() > 2_000_000);
+    assert_eq!(spans[0]["tags"], serde_json::json!({ "peer.address": "192.0.2.53:53" }));
 }
 
 #[tokio::test]
