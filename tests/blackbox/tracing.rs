@@ -45,6 +45,8 @@ fn zipkin_has_the_whole_way_of_a_query_by_the_end() {
             .set("collector", collector.address())
             .start();
         ask_for_a_test(&server);
+        // Lines of two workers have no order.
+        server.wait_for_lines("[INFO] ", 1);
         ask_for_a_test(&server);
         let lines = server.wait_for_lines("[INFO] ", 2);
         assert!(collector.posted().is_empty(), "nothing was due");
