@@ -29,4 +29,5 @@ mod reload;
 mod shutdown;
 mod sockets;
 mod start;
+mod tracing;
 mod views;

@@ -35,6 +35,8 @@ pub struct Exchange<'a> {
     pub query: &'a [u8],
     /// When the response came; `None` if none did.
     pub received: Option<SystemTime>,
+    /// When it was over, with a response or a failure; `None` if it was given up.
+    pub ended: Option<SystemTime>,
     /// The message; empty if there is none, or nobody wanted it.
     pub response: &'a [u8],
 }

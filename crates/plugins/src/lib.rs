@@ -40,6 +40,8 @@ pub mod root;
 pub mod shed;
 pub mod template;
 pub mod timeouts;
+#[cfg(feature = "trace")]
+pub mod trace;
 pub mod view;
 pub mod whoami;
 
@@ -61,6 +63,8 @@ pub fn registry() -> Registry {
         bufsize::ENTRY,
         bind::ENTRY,
         debug::ENTRY,
+        #[cfg(feature = "trace")]
+        trace::ENTRY,
         ready::ENTRY,
         health::ENTRY,
         pprof::ENTRY,

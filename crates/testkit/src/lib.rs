@@ -1,6 +1,6 @@
 //! What black-box tests of Dunlin, and of plugins by others, are made of: scripted [`upstream`] servers,
-//! a DNS [`client`] that can say anything, the server under test as a [`process`], certificates, and
-//! [`wait`]s on conditions.
+//! a DNS [`client`] that can say anything, a [`collector`] of what is posted over HTTP, the server under
+//! test as a [`process`], certificates, and [`wait`]s on conditions.
 //!
 //! The kit fails a test by panicking with what it knows; that is the only error handling here, unless a
 //! function returns a `Result` because a failure may be what a test expects. Nothing in it sleeps for a
@@ -19,6 +19,7 @@
 )]
 
 pub mod client;
+pub mod collector;
 pub mod http;
 pub mod metrics;
 pub mod ports;

@@ -31,6 +31,8 @@ pub struct Sent {
     pub query: Box<[u8]>,
     /// When the response came.
     pub received: Option<SystemTime>,
+    /// When it was over, with a response or a failure; `None` if it was given up.
+    pub ended: Option<SystemTime>,
     /// The response; empty unless messages are kept.
     pub response: Box<[u8]>,
 }
@@ -57,7 +59,8 @@ impl Journal {
         let query = if self.keeps_messages { query.into() } else { Box::default() };
         let at = SystemTime::now();
         let response = Box::default();
-        let sent = Sent { remote, local, transport, at, query, received: None, response };
+        let (received, ended) = (None, None);
+        let sent = Sent { remote, local, transport, at, query, received, ended, response };
         let mut sends = self.sends.lock();
         sends.push(sent);
         sends.len() - 1
@@ -67,8 +70,9 @@ impl Journal {
         let mut sends = self.sends.lock();
         let Some(sent) = sends.get_mut(entry) else { return };
         sent.local = sent.local.or(local);
+        sent.ended = Some(SystemTime::now());
         let Some(response) = response else { return };
-        sent.received = Some(SystemTime::now());
+        sent.received = sent.ended;
         if self.keeps_messages {
             sent.response = response.bytes.as_slice().into();
         }

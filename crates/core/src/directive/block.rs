@@ -14,7 +14,7 @@ use super::{Directive, Entry, Hooks, HttpEndpoint, SetupContext, View};
 use crate::gate::Opcodes;
 use crate::lookup::Lookup;
 use crate::metrics::CounterFamily;
-use crate::plugin::Plugin;
+use crate::plugin::{Chain, Plugin};
 use crate::tap::Tap;
 use crate::tasks::Tasks;
 use crate::zones::{Zone, Zones};
@@ -76,6 +76,25 @@ pub struct Parts {
     pub tasks: Vec<Tasks>,
     /// Who wants to know of exchanges with upstreams (`dnstap`).
     pub taps: Vec<Arc<dyn Tap>>,
+    /// What each plugin of the block is put into when the chain is made (`trace`, `dunlin explain`).
+    pub wraps: Vec<Wrap>,
+}
+
+/// Puts a plugin into one that does something around it. What comes of it has the same name, and passes
+/// on all that it does not change.
+pub type Wrap = Box<dyn FnMut(Box<dyn Plugin>) -> Box<dyn Plugin> + Send + Sync>;
+
+impl Parts {
+    /// Makes the chain of all plugins, each in its wraps: the first of them is the innermost. Without
+    /// wraps the chain holds the plugins as they are, so that nobody pays for not being watched.
+    #[must_use]
+    pub fn chain(&mut self) -> Arc<Chain> {
+        let plugins = std::mem::take(&mut self.plugins);
+        let into = |plugin, wrap: &mut Wrap| wrap(plugin);
+        Chain::new(
+            plugins.into_iter().map(|plugin| self.wraps.iter_mut().fold(plugin, into)).collect(),
+        )
+    }
 }
 
 /// What a connection of a client may take; `None` is the engine's own limit. Of several server blocks

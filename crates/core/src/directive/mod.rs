@@ -30,7 +30,9 @@ use crate::plugin::Plugin;
 use crate::tasks::Tasks;
 use crate::zones::{Zone, Zones};
 
-pub use self::block::{Block, Parts, QueryLimit, ReloadTimes, SendQueue, SocketCount, Timeouts};
+pub use self::block::{
+    Block, Parts, QueryLimit, ReloadTimes, SendQueue, SocketCount, Timeouts, Wrap,
+};
 pub use self::entry::{Entry, Registry, UnknownNeighbor};
 pub use self::hooks::{Control, Hooks, StartContext};
 pub use self::http::{
@@ -85,6 +87,15 @@ impl<'a> Directive<'a> {
     /// Adds a handler to the chain of this server block.
     pub fn add(&mut self, plugin: impl Plugin) {
         self.block.parts.plugins.push(Box::new(plugin));
+    }
+
+    /// Puts each plugin of this server block, those that are yet to come included, into one that
+    /// `wrap` makes: see [`Wrap`].
+    pub fn wrap_plugins(
+        &mut self,
+        wrap: impl FnMut(Box<dyn Plugin>) -> Box<dyn Plugin> + Send + Sync + 'static,
+    ) {
+        self.block.parts.wraps.push(Box::new(wrap));
     }
 
     /// Fails unless the directive stands there bare.

@@ -1,7 +1,7 @@
 //! Setup as authors meet it: order, once-only, retained state, readiness.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::*;
 use crate::testing;
@@ -120,4 +120,75 @@ fn the_fingerprint_sees_the_content_of_files_that_are_named() {
     assert_eq!(one, of("nameserver 192.0.2.1"));
     assert_ne!(one, of("nameserver 192.0.2.2"));
     std::fs::remove_file(file).unwrap();
+}
+
+/// Leaves where it lies when it serves.
+struct Lies(Arc<AtomicUsize>);
+
+#[crate::async_trait]
+impl Plugin for Lies {
+    fn name(&self) -> &'static str {
+        "lies"
+    }
+
+    async fn serve(
+        &self,
+        query: &mut crate::Query,
+        _: crate::Next<'_>,
+    ) -> crate::Result<crate::Reply> {
+        self.0.store(std::ptr::from_ref(self).addr(), Ordering::Relaxed);
+        Ok(query.reply())
+    }
+}
+
+/// Writes its name before and behind what it wraps.
+struct Around(&'static str, Box<dyn Plugin>, Arc<parking_lot::Mutex<Vec<&'static str>>>);
+
+#[crate::async_trait]
+impl Plugin for Around {
+    fn name(&self) -> &'static str {
+        self.1.name()
+    }
+
+    async fn serve(
+        &self,
+        query: &mut crate::Query,
+        next: crate::Next<'_>,
+    ) -> crate::Result<crate::Reply> {
+        self.2.lock().push(self.0);
+        let reply = self.1.serve(query, next).await;
+        self.2.lock().push(self.0);
+        reply
+    }
+}
+
+#[tokio::test]
+async fn without_wraps_the_chain_holds_the_plugins_as_they_are() {
+    let served_at = Arc::new(AtomicUsize::new(0));
+    let plugin = Box::new(Lies(Arc::clone(&served_at)));
+    let address = std::ptr::from_ref(&*plugin).addr();
+    let mut parts = Parts::default();
+    parts.plugins.push(plugin);
+    let mut query = testing::query("a", crate::rr::RecordType::A).build();
+    parts.chain().run(&mut query).await.unwrap();
+    assert_eq!(served_at.load(Ordering::Relaxed), address);
+}
+
+#[tokio::test]
+async fn wraps_hold_each_plugin_also_those_that_come_later() {
+    let written = Arc::default();
+    let mut parts = Parts::default();
+    for name in ["inner", "outer"] {
+        let written = Arc::clone(&written);
+        parts.wraps.push(Box::new(move |plugin| {
+            Box::new(Around(name, plugin, Arc::clone(&written))) as _
+        }));
+    }
+    parts.plugins.push(Box::new(Lies(Arc::default())));
+    let chain = parts.chain();
+    assert_eq!(chain.names().collect::<Vec<_>>(), ["lies"]);
+    let mut query = testing::query("a", crate::rr::RecordType::A).build();
+    let reply = chain.run(&mut query).await.unwrap();
+    assert_eq!(reply.author(), Some("lies"));
+    assert_eq!(*written.lock(), ["outer", "inner", "inner", "outer"]);
 }

@@ -163,7 +163,7 @@ impl TestBlock {
     #[must_use]
     pub fn chain(&mut self) -> Arc<Chain> {
         if self.chain.is_none() {
-            let chain = Chain::new(std::mem::take(&mut self.block.parts.plugins));
+            let chain = self.block.parts.chain();
             self.answer_lookups(&chain);
             self.chain = Some(chain);
         }

@@ -1,6 +1,6 @@
 //! One query through the chain of a Corefile, and what each plugin did about it.
 //!
-//! Every plugin of the generation is put into a [`Watched`](watch::Watched) of its own before the
+//! Every plugin of the generation is wrapped into a [`Watched`](watch::Watched) of its own when the
 //! chain is built, so that the chain of a server never knows of being watched. What is asked is a
 //! generation without sockets, endpoints and reload, as in `Embedded`; gate, dispatch, views, lookups,
 //! fitting and limits are those of a server.
@@ -223,13 +223,15 @@ fn watch_block(
     recorder: &Arc<Recorder>,
     asks: Upstreams,
 ) -> BlockFacts {
-    let plugins = std::mem::take(&mut block.parts.plugins);
-    let names = plugins.iter().map(|plugin| plugin.name()).collect();
-    let watched = plugins.into_iter().enumerate().map(|(index, plugin)| {
-        let recorder = Arc::clone(recorder);
+    let names = block.parts.plugins.iter().map(|plugin| plugin.name()).collect();
+    let (watching, mut next_index) = (Arc::clone(recorder), 0);
+    let wrap = move |plugin| {
+        let (index, recorder) = (next_index, Arc::clone(&watching));
+        next_index += 1;
         Box::new(Watched { plugin, block: number, index, asks, recorder }) as _
-    });
-    block.parts.plugins = watched.collect();
+    };
+    // Innermost: what other wraps do is none of the plugin's doing.
+    block.parts.wraps.insert(0, Box::new(wrap));
     let view = block.parts.view.take();
     let name = view.as_ref().map(|view| view.name().to_owned());
     block.parts.view = view.map(|view| {

@@ -102,18 +102,19 @@ impl Generation {
         generation
     }
 
-    fn take(&mut self, parts: Parts) -> BlockTable {
+    fn take(&mut self, mut parts: Parts) -> BlockTable {
+        let chain = parts.chain();
         self.endpoints.extend(parts.endpoints);
         self.watched.extend(parts.watched);
         self.reload = parts.reload.or(self.reload);
         self.lameduck = self.lameduck.max(parts.lameduck);
         self.debug |= parts.debug;
         let (hooks, tasks, lookup) = (parts.hooks, parts.tasks, parts.lookup);
-        let plugins = parts.plugins.iter().map(|plugin| plugin.name()).collect();
+        let plugins = chain.names().collect();
         let (sites, listeners) = (Vec::new(), Vec::new());
         self.blocks.push(BlockLife { hooks, tasks, lookup, sites, plugins, listeners });
         BlockTable {
-            chain: Chain::new(parts.plugins),
+            chain,
             metadata: parts.metadata,
             opcodes: parts.opcodes,
             any_class: parts.any_class,

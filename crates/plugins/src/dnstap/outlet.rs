@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use dunlin_core::metrics::{Counter, Gauge, Metrics};
-use parking_lot::Mutex;
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use dunlin_core::upkeep::Upkeep;
+use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::connect::{self, Collector};
@@ -64,7 +63,7 @@ pub(super) struct Outlet {
     /// Whether records are thrown away, because there is nobody to send them to.
     discards: AtomicBool,
     next_queue: AtomicU64,
-    life: Mutex<Life>,
+    upkeep: Upkeep,
 }
 
 #[derive(Debug, Clone)]
@@ -73,25 +72,11 @@ struct Queue {
     records: mpsc::Sender<Record>,
 }
 
-/// Generations that use an outlet, and its task as long as there are any.
-#[derive(Debug, Default)]
-struct Life {
-    users: usize,
-    work: Option<Work>,
-}
-
-#[derive(Debug)]
-struct Work {
-    /// Dropped to end it.
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
-}
-
 impl Outlet {
     pub(super) fn new(side: Side, pace: Pace, numbers: Numbers) -> Self {
         let (queues, discards) = (ArcSwap::default(), AtomicBool::new(false));
-        let (next_queue, life) = (AtomicU64::new(0), Mutex::default());
-        Self { side, pace, numbers, queues, discards, next_queue, life }
+        let (next_queue, upkeep) = (AtomicU64::new(0), Upkeep::default());
+        Self { side, pace, numbers, queues, discards, next_queue, upkeep }
     }
 
     /// Whether a record would go anywhere.
@@ -121,42 +106,24 @@ impl Outlet {
 
     /// A generation begins to use it: the first one sets it going.
     pub(super) fn enter(self: &Arc<Self>) {
-        let mut life = self.life.lock();
-        life.users += 1;
-        if life.work.is_none() {
-            let (stop, stopped) = oneshot::channel();
-            let task = match &self.side {
-                Side::Connect(collector) => {
-                    let (_, records) = self.open_queue(collector.queue);
-                    tokio::spawn(connect::run(Arc::clone(self), collector.clone(), records))
-                }
-                Side::Listen(listener) => {
-                    tokio::spawn(listen::run(Arc::clone(self), listener.clone(), stopped))
-                }
-            };
-            life.work = Some(Work { stop, task });
-        }
+        self.upkeep.enter(|stopped| match &self.side {
+            Side::Connect(collector) => {
+                let (_, records) = self.open_queue(collector.queue);
+                tokio::spawn(connect::run(Arc::clone(self), collector.clone(), records))
+            }
+            Side::Listen(listener) => {
+                tokio::spawn(listen::run(Arc::clone(self), listener.clone(), stopped))
+            }
+        });
     }
 
     /// A generation has ended: with the last one what waits is written, and streams are ended.
     pub(super) async fn leave(&self) {
-        let work = {
-            let mut life = self.life.lock();
-            life.users = life.users.saturating_sub(1);
-            if life.users > 0 {
-                return;
-            }
-            // Who empties a queue goes on until it is empty.
-            self.queues.store(Arc::default());
-            life.work.take()
-        };
-        let Some(Work { stop, mut task }) = work else { return };
-        drop(stop);
-        let patience = self.pace.drain + self.pace.patience;
-        if tokio::time::timeout(patience, &mut task).await.is_err() {
-            task.abort();
+        // Who empties a queue goes on until it is empty.
+        let close = || self.queues.store(Arc::default());
+        if self.upkeep.leave(close, self.pace.drain + self.pace.patience).await {
+            self.numbers.report();
         }
-        self.numbers.report();
     }
 
     /// A new queue, and its number.

@@ -1,10 +1,10 @@
-//! A record as octets: the protocol buffers of `dnstap.proto`, by hand, since they are two flat
-//! messages that are only ever written.
+//! A record as octets: the protocol buffers of `dnstap.proto`.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dunlin_core::Transport;
+use dunlin_core::protobuf::{fixed32, number, octets};
 
 /// What a record is about; the numbers are those of `Message.Type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,38 +117,5 @@ fn time(out: &mut Vec<u8>, (seconds, nanoseconds): (u32, u32), time: Option<Syst
     let Some(time) = time else { return };
     let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     number(out, seconds, since.as_secs());
-    tag(out, nanoseconds, FIXED32);
-    out.extend_from_slice(&since.subsec_nanos().to_le_bytes());
-}
-
-/// A field whose value is a number of any size.
-fn number(out: &mut Vec<u8>, field: u32, value: u64) {
-    tag(out, field, VARINT);
-    varint(out, value);
-}
-
-/// A field whose value is octets; none without any.
-fn octets(out: &mut Vec<u8>, field: u32, value: &[u8]) {
-    if !value.is_empty() {
-        tag(out, field, LENGTH);
-        varint(out, value.len() as u64);
-        out.extend_from_slice(value);
-    }
-}
-
-fn tag(out: &mut Vec<u8>, field: u32, wire_type: u32) {
-    varint(out, u64::from(field << 3 | wire_type));
-}
-
-const VARINT: u32 = 0;
-const LENGTH: u32 = 2;
-const FIXED32: u32 = 5;
-
-/// Seven bits an octet, the lowest first; all but the last octet have the top bit set.
-fn varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value.to_le_bytes()[0] | 0x80);
-        value >>= 7;
-    }
-    out.push(value.to_le_bytes()[0]);
+    fixed32(out, nanoseconds, since.subsec_nanos());
 }

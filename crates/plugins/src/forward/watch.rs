@@ -25,6 +25,7 @@ pub(super) fn tell(taps: &[Arc<dyn Tap>], query: &Query, journal: &Journal) {
             sent: sent.at,
             query: &sent.query,
             received: sent.received,
+            ended: sent.ended,
             response: &sent.response,
         };
         for tap in taps {

@@ -32,4 +32,6 @@ mod rewrites;
 mod shapes;
 #[cfg(feature = "dnstap")]
 mod taps;
+#[cfg(feature = "trace")]
+mod traces;
 mod views;
