@@ -75,7 +75,7 @@ fn serve(
     server: &crate::arguments::Flags,
     config: &Config,
 ) -> anyhow::Result<u8> {
-    let dropped = dunlin_node::drop_privileges();
+    let dropped = dunlin_node::drop_privileges(config);
     let mut ground = Ground::prepare(server)?;
     ground.switches.early.store(true, Relaxed);
     if let Err(error) = dropped {
