@@ -42,7 +42,8 @@ pub(crate) fn find(tool: &str) -> Option<String> {
     paths.iter_mut().find(|path| std::path::Path::new(path.as_str()).exists()).map(std::mem::take)
 }
 
-/// A process in a namespace of its own, serving these addresses on port 53.
+/// A process in a namespace of its own, serving these addresses on port 53. It looks at interface and rules
+/// every minute, which is longer than any test waits: earlier only if the kernel tells of a change.
 pub(crate) fn first(local: &str, prepare: &str) -> Setup {
     let script = format!("{prepare}{PREPARE}");
     let shell = ["-n", "sh", "-c", &script, "sh", BINARY];
@@ -71,7 +72,6 @@ fn with_corefile(setup: Setup, command: &[&str], local: &str) -> Setup {
         .argument(local)
         .argument("-basecorefile={{dir}}/base/Corefile.base")
         .argument("-conf={{dir}}/Corefile")
-        .argument("-syncinterval=1")
         .file("base/Corefile.base", ".:53 {\n    bind __PILLAR__LOCAL__DNS__\n    whoami\n}\n")
 }
 
