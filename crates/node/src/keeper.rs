@@ -281,6 +281,10 @@ impl Thread {
         let done = self.firewall.ensure();
         if let Some(link) = &mut self.link {
             link.ensure();
+            // A link that somebody took away and we made again.
+            if link.owner() == Owner::Nobody {
+                link.take();
+            }
         }
         self.last_look = Instant::now();
         let pause = if done == Done::Locked { RETRY } else { self.config.flags.interval };
@@ -292,9 +296,9 @@ impl Thread {
         addresses.iter().any(|address| is_answered(*address, port, PATIENCE))
     }
 
-    /// While our sockets are still open.
+    /// While our sockets are still open. Rules that were there before us lead nowhere without us too.
     fn withdraw(&mut self) {
-        if !self.is_ending && self.is_steering && self.is_last() {
+        if !self.is_ending && self.is_last() {
             self.remove_rules();
         }
         self.is_ending = true;
@@ -304,9 +308,6 @@ impl Thread {
     /// to be the last.
     fn remove(&mut self) {
         self.is_ending = true;
-        if !self.is_steering {
-            return;
-        }
         if !self.is_last() {
             return tracing::info!("{STAYS}");
         }

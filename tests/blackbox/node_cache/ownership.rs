@@ -3,8 +3,8 @@
 use dunlin_testkit::process::Server;
 
 use super::namespace::{
-    ADDRESS, COUNT, answers, first, is_possible, say, start, wait_for_owner, wait_until_said,
-    witness,
+    ADDRESS, COUNT, answers, beside, first, is_possible, say, start, wait_for_owner,
+    wait_until_said, witness,
 };
 
 #[test]
@@ -28,6 +28,29 @@ fn a_failed_start_leaves_no_address_behind() {
     assert!(!say(&shell, "ip -o addr show dev nodelocaldns").contains(ADDRESS));
 }
 
+/// Keeps queries from the server.
+const MUTE: &str = "nft add table ip mute; nft add chain ip mute in '{ type filter hook input priority 0; }'; \
+                    nft add rule ip mute in ip daddr 169.254.20.10 udp dport 53 drop";
+
+#[test]
+fn rules_of_a_dead_process_go_with_one_that_never_got_to_serve() {
+    if !is_possible(&["iptables", "nft"]) {
+        return;
+    }
+    let dead = start();
+    let witness = witness(&dead);
+    dead.signal("KILL");
+    dead.wait_exit();
+    say(&witness, MUTE);
+    let server = beside(&witness, ADDRESS).spawn();
+    server.wait_for_line("Dunlin-");
+    assert_eq!(say(&witness, COUNT), "8\n");
+    server.signal("TERM");
+    assert_eq!(server.wait_exit().code(), Some(0));
+    assert_eq!(say(&witness, COUNT), "0\n");
+    assert!(!say(&witness, "ip -o addr show dev nodelocaldns").contains(ADDRESS));
+}
+
 #[test]
 fn a_process_that_cannot_answer_itself_withdraws_its_rules_and_ends() {
     if !is_possible(&["iptables", "nft"]) {
@@ -35,11 +58,7 @@ fn a_process_that_cannot_answer_itself_withdraws_its_rules_and_ends() {
     }
     let server = start();
     let witness = witness(&server);
-    say(
-        &server,
-        "nft add table ip mute; nft add chain ip mute in '{ type filter hook input priority 0; }'; \
-         nft add rule ip mute in ip daddr 169.254.20.10 udp dport 53 drop",
-    );
+    say(&server, MUTE);
     server.wait_for_line("[ERROR] no answer to our own queries for 5s: giving up");
     assert_eq!(server.wait_exit().code(), Some(1));
     assert_eq!(say(&witness, COUNT), "0\n");
@@ -71,12 +90,27 @@ fn a_link_that_a_predecessor_takes_along_is_made_again() {
         return;
     }
     // Nothing is answered at first, so that the process owns nothing yet.
-    let mute = "nft add table ip mute; nft add chain ip mute in '{ type filter hook input priority 0; }'; \
-                nft add rule ip mute in ip daddr 169.254.20.10 udp dport 53 drop; ";
-    let server = first(ADDRESS, mute).spawn();
+    let server = first(ADDRESS, &format!("{MUTE}; ")).spawn();
     server.wait_for_line("Dunlin-");
     say(&server, "ip addr del 169.254.20.10/32 dev nodelocaldns; nft delete table ip mute");
     wait_for_owner(&server);
     wait_until_said(&server, COUNT, "8\n");
     assert!(answers(&server, ADDRESS));
+}
+
+#[test]
+fn a_link_that_is_made_again_gets_its_addresses_and_its_note() {
+    if !is_possible(&["iptables"]) {
+        return;
+    }
+    // An original that ends beside us takes the link along. Here a bridge is what can be made anew.
+    let server = start();
+    wait_for_owner(&server);
+    say(&server, "ip link del nodelocaldns && ip link add nodelocaldns type bridge");
+    wait_for_owner(&server);
+    assert!(answers(&server, ADDRESS));
+    let witness = witness(&server);
+    server.signal("TERM");
+    assert_eq!(server.wait_exit().code(), Some(0));
+    assert!(!say(&witness, "ip -o addr show dev nodelocaldns").contains(ADDRESS));
 }
