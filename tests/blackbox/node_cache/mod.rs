@@ -2,6 +2,7 @@
 //! writes, ConfigMaps that change, metrics. Rows are those of node-cache.md §13.
 
 mod config_maps;
+mod image;
 mod manifests;
 mod namespace;
 mod ownership;
