@@ -298,7 +298,7 @@ impl Thread {
 
     /// While our sockets are still open. Rules that were there before us lead nowhere without us too.
     fn withdraw(&mut self) {
-        if !self.is_ending && self.is_last() {
+        if !self.is_ending && (self.is_last() || self.is_table_in_the_way()) {
             self.remove_rules();
         }
         self.is_ending = true;
@@ -309,6 +309,9 @@ impl Thread {
     fn remove(&mut self) {
         self.is_ending = true;
         if !self.is_last() {
+            if self.is_table_in_the_way() {
+                self.remove_rules();
+            }
             return tracing::info!("{STAYS}");
         }
         self.remove_rules();
@@ -323,6 +326,13 @@ impl Thread {
             self.is_withdrawn = true;
             self.firewall.withdraw(Instant::now() + WITHDRAWAL);
         }
+    }
+
+    /// Whether there is a table of nftables that nobody would remove: an original does not know it. An older
+    /// process of ours makes a new one at once; a newer one has left its note.
+    fn is_table_in_the_way(&mut self) -> bool {
+        let owner = self.link.as_mut().map(LocalLink::owner);
+        !self.firewall.is_the_originals() && owner != Some(Owner::Theirs)
     }
 
     /// Whether nobody else serves our addresses.

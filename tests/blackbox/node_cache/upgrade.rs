@@ -154,22 +154,29 @@ fn pair() -> (Server, Server) {
     (old, new)
 }
 
+/// A server at the node's address that leaves no note and knows no rules: as the original, as far as others
+/// can see.
+fn stranger(server: &Server) -> Server {
+    let id = server.id().to_string();
+    let words = ["-t", &id, "-n", kit::BINARY, "-conf", "{{dir}}/Corefile"];
+    let setup = Server::of(find("nsenter").unwrap());
+    let stranger = words
+        .iter()
+        .fold(setup, |setup, word| setup.argument(word))
+        .file("Corefile", ".:53 {\n    bind 169.254.20.10\n    whoami\n}\n")
+        .spawn();
+    stranger.wait_for_line("Dunlin-");
+    stranger
+}
+
 #[test]
 fn a_successor_that_knows_no_owner_keeps_what_it_needs() {
     if !is_possible(&["iptables"]) {
         return;
     }
-    // The original shares the address and leaves no note, as a plain server does.
     let old = start();
     let load = load(&old);
-    let id = old.id().to_string();
-    let words = ["-t", &id, "-n", kit::BINARY, "-conf", "{{dir}}/Corefile"];
-    let other = words
-        .iter()
-        .fold(Server::of(find("nsenter").unwrap()), |setup, word| setup.argument(word))
-        .file("Corefile", ".:53 {\n    bind 169.254.20.10\n    whoami\n}\n")
-        .spawn();
-    other.wait_for_line("Dunlin-");
+    let other = stranger(&old);
     load.wait_for(200);
     end(&old);
     load.wait_for(500);
@@ -183,6 +190,31 @@ fn a_successor_that_knows_no_owner_keeps_what_it_needs() {
     assert_all_is_there(&next);
     end(&next);
     assert_nothing_is_left(&witness);
+}
+
+#[test]
+fn a_table_of_nftables_stays_for_a_successor_of_ours_and_for_nobody_else() {
+    if !is_possible(&["nft"]) {
+        return;
+    }
+    const NATIVE: &str = "-firewall=nftables";
+    const TABLES: &str = "nft list tables | grep -c dunlin_nodelocaldns || true";
+    let old = super::namespace::first(ADDRESS, "").argument(NATIVE).spawn();
+    wait_for_owner(&old);
+    wait_until_said(&old, TABLES, "1\n");
+    let load = load(&old);
+    let new = beside(&old, ADDRESS).argument(NATIVE).spawn();
+    wait_for_owner(&new);
+    end(&old);
+    load.wait_for(500);
+    assert_nothing_is_lost(load);
+    assert_eq!(say(&new, TABLES), "1\n");
+    // The original would leave the table where it is, and queries would be lost after its end.
+    let other = stranger(&new);
+    end(&new);
+    assert_eq!(say(&other, TABLES), "0\n");
+    assert!(say(&other, "ip -o addr show dev nodelocaldns").contains(ADDRESS));
+    assert!(answers(&other, ADDRESS));
 }
 
 #[test]
