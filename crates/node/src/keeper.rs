@@ -89,8 +89,8 @@ const SILENT_QUERIES: u32 = 5;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(800);
 const RETRY: Duration = Duration::from_secs(1);
 const STAYS: &str = "another process serves our addresses now: interface and rules stay";
-/// What rules may take at the end; the rest of five seconds is the link's.
-const WITHDRAWAL: Duration = Duration::from_secs(4);
+/// What rules may take at the end, of five seconds for all.
+const WITHDRAWAL: Duration = Duration::from_secs(3);
 
 impl Keeper {
     /// Makes the link, so that the server can listen on its addresses, and starts the thread.

@@ -1,13 +1,13 @@
 //! Interface and rules in a namespace: made, adopted, repaired, removed; with every backend.
 
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
-use dunlin_testkit::metrics;
 use dunlin_testkit::process::Server;
+use dunlin_testkit::{metrics, wait};
 
 use super::namespace::{
-    answers, beside, find, first, is_possible, say, scrape, wait_for_owner, wait_until_said,
-    witness,
+    ADDRESS, COUNT, answers, beside, find, first, is_possible, say, scrape, wait_for_owner,
+    wait_until_said, witness,
 };
 
 const RAW: &str = "\
@@ -290,4 +290,43 @@ fn a_lock_that_somebody_holds_stops_neither_dns_nor_for_ever() {
     assert_eq!(counted, Some(12.0));
     assert!(holder.wait_exit().success());
     wait_for_rules(&server, &format!("{}/iptables", tools.path().display()), "169.254.20.10/32");
+}
+
+#[test]
+fn tools_that_hang_keep_neither_dns_nor_the_end_waiting() {
+    if !is_possible(&["iptables"]) {
+        return;
+    }
+    let tools = tempfile::tempdir().unwrap();
+    let real = find("iptables").unwrap();
+    // Works until it is told to hang, and then for longer than anybody waits.
+    let script = format!(
+        "#!/bin/sh\n[ -e {0}/hang ] && exec /bin/sleep 100\nexec {real} \"$@\"\n",
+        tools.path().display()
+    );
+    for name in ["iptables", "ip6tables"] {
+        let path = tools.path().join(name);
+        std::fs::write(&path, &script).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let server = first(ADDRESS, "").environment("NODE_PATH", &path(&tools)).spawn();
+    wait_until_said(&server, COUNT, "8\n");
+    std::fs::write(tools.path().join("hang"), "").unwrap();
+    assert!(answers(&server, ADDRESS));
+    let witness = witness(&server);
+    server.signal("TERM");
+    let mut status = None;
+    let time = wait::measure("the end", || {
+        status = server.exit_status();
+        status.is_some()
+    });
+    assert_eq!(status.unwrap().code(), Some(0));
+    // Five seconds are promised; each of the tool's runs alone would take twenty times as long.
+    eprintln!("the end came after {time:?}");
+    assert!(time < std::time::Duration::from_secs(10), "{time:?}");
+    // What could not be removed is for a successor to adopt.
+    assert_eq!(say(&witness, COUNT), "8\n");
+    let next = beside(&witness, ADDRESS).spawn();
+    wait_for_owner(&next);
+    assert_eq!(say(&witness, COUNT), "8\n");
 }
