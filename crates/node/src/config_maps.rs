@@ -1,11 +1,11 @@
 //! Both ConfigMap directories, watched: that of kube-dns and that of the template. A change is acted
-//! on at once where inotify works, and within ten seconds otherwise. Bad data changes nothing; a
+//! on at once where inotify works, and within a second otherwise. Bad data changes nothing; a
 //! directory that could not be read is tried again for ever.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, sleep};
 
 use crate::corefile::Writer;
 use crate::directory::{Snapshot, read};
@@ -21,8 +21,8 @@ pub struct ConfigMaps {
     kube_dns: KubeDns,
     writer: Writer,
     errors: SetupErrors,
-    /// The last Corefile was refused, for a reason that may pass.
-    is_pending: bool,
+    /// When the last Corefile was refused, for a reason that may pass.
+    refused: Option<Instant>,
 }
 
 /// A directory, and what was seen and said of it.
@@ -33,7 +33,11 @@ struct Source {
     told: String,
 }
 
+/// A safety net below inotify, as often as the original polls.
 const POLL: Duration = Duration::from_secs(10);
+/// While inotify does not work, or something is wrong that may be put right without a change in the
+/// directory: a file's permissions, the target of a link.
+const URGENT_POLL: Duration = Duration::from_secs(1);
 /// The manifest mounts it here.
 const KUBE_DNS: &str = "/etc/kube-dns";
 
@@ -57,7 +61,7 @@ impl ConfigMaps {
             kube_dns: KubeDns::default(),
             writer,
             errors: errors.clone(),
-            is_pending: false,
+            refused: None,
         };
         if maps.look_at_kube_dns() {
             maps.writer.first(&maps.kube_dns);
@@ -72,13 +76,13 @@ impl ConfigMaps {
         let base = self.base_directory.path.clone();
         let directories: Vec<&Path> = kube_dns.as_deref().into_iter().chain([&*base]).collect();
         let mut watch = Watch::new(&directories);
-        let mut poll = interval(POLL);
-        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            let is_calm = watch.is_complete() && !self.is_troubled();
+            let poll = sleep(if is_calm { POLL } else { URGENT_POLL });
             // Both branches are cancel-safe: a change that is lost is seen by the poll.
             tokio::select! {
                 () = watch.changed() => self.look(),
-                _ = poll.tick() => {
+                () = poll => {
                     watch.renew();
                     self.look();
                 }
@@ -86,11 +90,20 @@ impl ConfigMaps {
         }
     }
 
+    /// Whether something cannot be read.
+    fn is_troubled(&self) -> bool {
+        let mut sources = self.kube_dns_directory.iter().chain([&self.base_directory]);
+        sources.any(|source| !source.told.is_empty())
+    }
+
     fn look(&mut self) {
         let kube_dns = self.look_at_kube_dns();
         let base = self.look_at_base();
-        if kube_dns || base || self.is_pending {
-            self.is_pending = !self.writer.update(&self.kube_dns);
+        // To see whether a Corefile would start may be work: files are read for it.
+        let is_due = self.refused.is_some_and(|then| then.elapsed() >= POLL);
+        if kube_dns || base || is_due {
+            let is_good = self.writer.update(&self.kube_dns);
+            self.refused = (!is_good).then(Instant::now);
         }
     }
 

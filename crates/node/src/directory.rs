@@ -49,7 +49,9 @@ fn read_once(directory: &Path) -> Result<Snapshot, String> {
         let entry = entry.map_err(|error| format!("readdirent {shown}: {}", os_error(&error)))?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = entry.path();
-        if !name.starts_with('.') && !path.is_dir() {
+        // What is neither file nor directory, such as a pipe, may have no end. A link to nowhere is an error.
+        let is_other = std::fs::metadata(&path).is_ok_and(|data| !data.is_file());
+        if !name.starts_with('.') && !is_other {
             files.insert(name, content(&path)?);
         }
     }

@@ -68,6 +68,11 @@ impl Firewall {
         }
     }
 
+    /// Whether an original would adopt these rules, and remove them at its end.
+    pub(crate) const fn is_the_originals(&self) -> bool {
+        !matches!(self, Self::Nftables(_))
+    }
+
     /// Removes all that is ours, for as long as `until`.
     pub(crate) fn withdraw(&mut self, until: Instant) {
         match self {

@@ -1,15 +1,18 @@
 //! The keeper: a thread that gives the node its link and rules once queries are answered, looks after
 //! them, and takes them away at the end. DNS never waits for it.
 //!
-//! Rules exist only while we can answer ourselves. Which of two processes they belong to is told by the
-//! note on the link; the one that came first removes nothing that the other one has taken.
+//! Rules exist only while we can answer ourselves. Two processes may serve the same addresses for a while,
+//! Dunlin or not. Then whoever ends first leaves all to the other: it sees the other's sockets, or, if
+//! it cannot, the note on the link by which a newer one took it over. Who ends last removes all.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use dunlin_os::holders::is_shared;
 use dunlin_os::netlink::{Family, Group, Netlink, Route};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -66,6 +69,7 @@ struct Thread {
     is_ready: bool,
     is_steering: bool,
     is_ending: bool,
+    is_withdrawn: bool,
     /// The next look at everything.
     due: Instant,
     last_look: Instant,
@@ -84,8 +88,9 @@ const SILENT_QUERIES: u32 = 5;
 /// Between two looks because of changes: others may change much and often.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(800);
 const RETRY: Duration = Duration::from_secs(1);
-/// What rules may take at the end; the rest of five seconds is the link's.
-const WITHDRAWAL: Duration = Duration::from_secs(4);
+const STAYS: &str = "another process serves our addresses now: interface and rules stay";
+/// What rules may take at the end, of five seconds for all.
+const WITHDRAWAL: Duration = Duration::from_secs(3);
 
 impl Keeper {
     /// Makes the link, so that the server can listen on its addresses, and starts the thread.
@@ -107,6 +112,7 @@ impl Keeper {
             is_ready: false,
             is_steering: false,
             is_ending: false,
+            is_withdrawn: false,
             due: now,
             last_look: now,
             last_self_query: now,
@@ -194,7 +200,6 @@ impl Thread {
             }
             Wish::Remove(done) => {
                 tracing::warn!("Exiting iptables/interface check goroutine");
-                self.withdraw();
                 self.remove();
                 let _gone = done.send(());
                 return false;
@@ -253,7 +258,11 @@ impl Thread {
         // Both: a process that was stopped for a while is not to blame.
         if self.is_steering && since.elapsed() >= SILENCE && times >= SILENT_QUERIES {
             tracing::error!("no answer to our own queries for {SILENCE:?}: giving up");
-            self.withdraw();
+            // Whoever else is there does not answer either, unless it has taken over.
+            if self.link.as_mut().is_none_or(|link| link.owner() != Owner::Theirs) {
+                self.remove_rules();
+            }
+            self.is_ending = true;
             if let Some(failed) = self.failed.take() {
                 let _gone = failed.send(());
             }
@@ -272,6 +281,10 @@ impl Thread {
         let done = self.firewall.ensure();
         if let Some(link) = &mut self.link {
             link.ensure();
+            // A link that somebody took away and we made again.
+            if link.owner() == Owner::Nobody {
+                link.take();
+            }
         }
         self.last_look = Instant::now();
         let pause = if done == Done::Locked { RETRY } else { self.config.flags.interval };
@@ -283,36 +296,57 @@ impl Thread {
         addresses.iter().any(|address| is_answered(*address, port, PATIENCE))
     }
 
-    /// With a link, its note tells whether rules are ours; without one, that is known only when our own
-    /// sockets are closed.
+    /// While our sockets are still open. Rules that were there before us lead nowhere without us too.
     fn withdraw(&mut self) {
-        if !self.is_ending && self.is_steering && self.link.is_some() && self.is_ours() {
-            self.firewall.withdraw(Instant::now() + WITHDRAWAL);
+        if !self.is_ending && (self.is_last() || self.is_table_in_the_way()) {
+            self.remove_rules();
         }
         self.is_ending = true;
     }
 
+    /// When our sockets are closed: of two processes that end at the same time, one at least finds itself
+    /// to be the last.
     fn remove(&mut self) {
-        if !self.is_steering || !self.is_ours() {
-            return;
+        self.is_ending = true;
+        if !self.is_last() {
+            if self.is_table_in_the_way() {
+                self.remove_rules();
+            }
+            return tracing::info!("{STAYS}");
         }
-        let Some(link) = &mut self.link else {
-            return self.firewall.withdraw(Instant::now() + WITHDRAWAL);
-        };
+        self.remove_rules();
+        let Some(link) = &mut self.link else { return };
         if let Err(error) = link.remove() {
             tracing::error!("Failed to remove interface {}: {error}", self.config.flags.interface);
         }
     }
 
-    fn is_ours(&mut self) -> bool {
-        let is_theirs = match &mut self.link {
-            Some(link) => link.owner() == Owner::Theirs,
-            None => self.is_answered(),
-        };
-        if is_theirs {
-            tracing::info!("interface and rules belong to another process now: they stay");
+    fn remove_rules(&mut self) {
+        if !self.is_withdrawn {
+            self.is_withdrawn = true;
+            self.firewall.withdraw(Instant::now() + WITHDRAWAL);
         }
-        !is_theirs
+    }
+
+    /// Whether there is a table of nftables that nobody would remove: an original does not know it. An older
+    /// process of ours makes a new one at once; a newer one has left its note.
+    fn is_table_in_the_way(&mut self) -> bool {
+        let owner = self.link.as_mut().map(LocalLink::owner);
+        !self.firewall.is_the_originals() && owner != Some(Owner::Theirs)
+    }
+
+    /// Whether nobody else serves our addresses.
+    fn is_last(&mut self) -> bool {
+        let at = |ip: &IpAddr| SocketAddr::new(*ip, self.config.port);
+        let addresses: Vec<SocketAddr> = self.config.local_ips.iter().map(at).collect();
+        match is_shared(&addresses) {
+            Ok(is_shared) => !is_shared,
+            Err(error) => {
+                tracing::debug!(%error, "other processes at our addresses cannot be seen");
+                let owner = self.link.as_mut().map(LocalLink::owner);
+                owner.map_or_else(|| !self.is_answered(), |owner| owner != Owner::Theirs)
+            }
+        }
     }
 }
 

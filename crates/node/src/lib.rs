@@ -23,20 +23,36 @@ mod template;
 mod texts;
 mod watch;
 
+use dunlin_os::privileges::Capability;
+
 pub use self::config_maps::ConfigMaps;
 pub use self::corefile::{Check, Server};
+use self::flags::FirewallChoice;
 pub use self::flags::{Config, FlagError, Flags};
 pub use self::keeper::{Failure, Keeper};
 pub use self::setup_errors::SetupErrors;
 
-/// Gives up all rights that neither the server nor the keeper needs; to be called before there are
-/// threads.
+/// Gives up all rights that neither the server nor the keeper needs with these flags; to be called before
+/// there are threads.
 ///
 /// # Errors
 /// What the kernel says. It is no reason not to serve.
-pub fn drop_privileges() -> std::io::Result<()> {
-    use dunlin_os::privileges::{Capability, keep_only};
-    keep_only(&[Capability::NetBindService, Capability::NetAdmin, Capability::NetRaw])
+pub fn drop_privileges(config: &Config) -> std::io::Result<()> {
+    dunlin_os::privileges::keep_only(&needed(&config.flags))
+}
+
+/// Ports below 1024 are opened at each reload. Raw sockets are asked for by the programs of iptables.
+fn needed(flags: &Flags) -> Vec<Capability> {
+    let mut needed = vec![Capability::NetBindService];
+    let has_rules = flags.setup_iptables && flags.firewall != FirewallChoice::None;
+    if has_rules || flags.setup_interface {
+        needed.push(Capability::NetAdmin);
+    }
+    let is_native = flags.firewall == FirewallChoice::Nftables;
+    if has_rules && !is_native && flags.dead_man.is_none() {
+        needed.push(Capability::NetRaw);
+    }
+    needed
 }
 
 /// Looks the upstream service up and writes the first Corefile.
@@ -50,4 +66,31 @@ pub fn prepare(
     let cluster_dns = service::address(&config.flags.upstream_service, environment);
     let writer = corefile::Writer::new(config.clone(), cluster_dns, errors.clone(), server);
     ConfigMaps::start(config, errors, writer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_rights_that_the_flags_call_for_are_kept() {
+        use Capability::{NetAdmin, NetBindService, NetRaw};
+        let all = [NetBindService, NetAdmin, NetRaw];
+        let table = [
+            ("", "", 3),
+            ("firewall=nftables", "", 2),
+            ("dead-man=1s", "", 2),
+            ("firewall=none", "", 2),
+            ("firewall=none", "setupinterface", 1),
+            ("", "setupiptables setupinterface", 1),
+        ];
+        for (value, off, count) in table {
+            let mut flags = Flags::default();
+            if let Some((name, value)) = value.split_once('=') {
+                flags.value(name, value).unwrap();
+            }
+            off.split_whitespace().for_each(|name| flags.switch(name, false));
+            assert_eq!(needed(&flags), all[..count], "{value} {off}");
+        }
+    }
 }

@@ -124,6 +124,8 @@ impl<L: Links> LocalLink<L> {
         if link.kind == DUMMY {
             return self.links.delete_link(link.index);
         }
+        let note = Note::parse(&link.alias);
+        self.added.extend(note.map(|note| note.added).unwrap_or_default());
         for address in std::mem::take(&mut self.added) {
             self.links.delete_address(link.index, address)?;
         }

@@ -1,4 +1,5 @@
 //! Being told that something in a directory changed, as the kubelet changes it: by renaming a link.
+//! Where the kernel does not tell, whoever asks has to look by itself.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +13,8 @@ pub(crate) struct Watch {
     watcher: Option<RecommendedWatcher>,
     changes: mpsc::Receiver<()>,
     directories: Vec<PathBuf>,
+    /// Whether all of them are watched.
+    is_complete: bool,
 }
 
 /// Changes that come together are one.
@@ -37,7 +40,7 @@ impl Watch {
             })
             .ok();
         let directories = directories.iter().map(|path| path.to_path_buf()).collect();
-        let mut watch = Self { watcher, changes, directories };
+        let mut watch = Self { watcher, changes, directories, is_complete: false };
         watch.renew();
         watch
     }
@@ -45,11 +48,18 @@ impl Watch {
     /// Watches again: a directory may be new, or another one under its old name.
     pub(crate) fn renew(&mut self) {
         let Some(watcher) = &mut self.watcher else { return };
+        self.is_complete = true;
         for directory in &self.directories {
             if let Err(error) = watcher.watch(directory, RecursiveMode::NonRecursive) {
                 tracing::debug!(%error, "{} cannot be watched", directory.display());
+                self.is_complete = false;
             }
         }
+    }
+
+    /// Whether all directories are watched, so that changes are told of.
+    pub(crate) const fn is_complete(&self) -> bool {
+        self.is_complete
     }
 
     /// Waits for a change, and until changes have ceased for a moment. Cancel-safe up to the

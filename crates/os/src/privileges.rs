@@ -68,7 +68,16 @@ pub fn keep_only(kept: &[Capability]) -> io::Result<()> {
         let _not_held = control(libc::PR_CAP_AMBIENT, AMBIENT_RAISE, capability.number());
     }
     control(libc::PR_SET_NO_NEW_PRIVS, 1, 0)?;
-    control(libc::PR_SET_DUMPABLE, 0, 0)
+    control(libc::PR_SET_DUMPABLE, 0, 0)?;
+    forbid_core_files()
+}
+
+/// Not being dumpable ends with the next program, which inherits this.
+fn forbid_core_files() -> io::Result<()> {
+    let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the kernel reads one `rlimit`, which is ours.
+    let result = unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const none) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 const AMBIENT_RAISE: u32 = libc::PR_CAP_AMBIENT_RAISE.cast_unsigned();

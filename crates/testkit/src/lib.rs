@@ -3,8 +3,8 @@
 //! test as a [`process`], certificates, and [`wait`]s on conditions.
 //!
 //! The kit fails a test by panicking with what it knows; that is the only error handling here, unless a
-//! function returns a `Result` because a failure may be what a test expects. Nothing in it sleeps for a
-//! fixed time or judges elapsed time: everything waits for a condition, at most [`wait::DEADLINE`].
+//! function returns a `Result` because a failure may be what a test expects. Nothing in it judges elapsed time,
+//! and only the pace of a [`load`] is a fixed time: everything waits for a condition, at most [`wait::DEADLINE`].
 //! All is blocking, or runs in threads of its own, so that it serves tests with and without a runtime,
 //! and with a paused clock.
 
@@ -21,7 +21,9 @@
 pub mod client;
 pub mod collector;
 pub mod http;
+pub mod load;
 pub mod metrics;
+pub mod network;
 pub mod ports;
 pub mod process;
 pub mod records;

@@ -37,6 +37,30 @@ pub fn some<T>(what: impl Display, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Returns how long it takes until `condition` holds, looking without a pause. What is found is for
+/// people to read, or for a bound so wide that only a fault exceeds it.
+///
+/// # Panics
+///
+/// With `what` if it does not within [`DEADLINE`].
+#[track_caller]
+pub fn measure(what: impl Display, mut condition: impl FnMut() -> bool) -> Duration {
+    let start = now();
+    while !condition() {
+        assert!(start.elapsed() < DEADLINE, "waited in vain for: {what}");
+    }
+    start.elapsed()
+}
+
+/// Does something so many times, once each `pause`, and at once if it is late.
+pub fn paced(pause: Duration, times: u32, mut work: impl FnMut(u32)) {
+    let start = now();
+    for number in 0..times {
+        sleep((pause * number).saturating_sub(start.elapsed()));
+        work(number);
+    }
+}
+
 /// As [`until`], between polls leaving the thread to other tasks of its tokio runtime.
 ///
 /// # Panics
@@ -51,9 +75,16 @@ pub async fn until_async(what: impl Display, mut condition: impl AsyncFnMut() ->
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "the pause between two polls of a condition")]
 fn pause() {
-    thread::sleep(PAUSE);
+    sleep(PAUSE);
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the pause between two polls of a condition, or the pace of a load"
+)]
+pub(crate) fn sleep(time: Duration) {
+    thread::sleep(time);
 }
 
 #[allow(clippy::disallowed_methods, reason = "a paused clock must not shorten the deadline")]

@@ -21,6 +21,8 @@ import sys
 import tarfile
 
 USER = 65532
+# A node pulls it before it has a cache.
+LARGEST = 20 * 2**20
 # NET_BIND_SERVICE and NET_ADMIN, permitted and effective (struct vfs_cap_data, revision 2). A container
 # that is not given both cannot run the file.
 CAPABILITIES = b"\x01\x00\x00\x02" + (1 << 10 | 1 << 12).to_bytes(4, "little") + bytes(12)
@@ -32,14 +34,13 @@ def main():
     parser.add_argument("binary", type=pathlib.Path, help="a static node-cache")
     parser.add_argument("archive", type=pathlib.Path, help="the archive to be written")
     parser.add_argument("--tag", default="node-cache:latest", help="the name in the archive")
-    parser.add_argument(
-        "--allow-dynamic", action="store_true", help="take a binary that needs libraries, for a test"
-    )
     options = parser.parse_args()
     binary = options.binary.read_bytes()
-    architecture = check(binary, options.allow_dynamic)
+    architecture = check(binary)
     plain = layer(binary, materials())
     packed = gzip.compress(plain, mtime=0)
+    if len(packed) > LARGEST:
+        sys.exit(f"the image would have {len(packed) / 2**20:.1f} MiB: strip the binary")
     blobs = [packed]
     config = encode(configuration(architecture, plain))
     blobs.append(config)
@@ -64,7 +65,7 @@ def main():
     print(f"{options.archive}: {architecture}, {len(packed) / 2**20:.1f} MiB, {entry['digest']}")
 
 
-def check(binary, allow_dynamic):
+def check(binary):
     """The architecture of a static ELF file; ends the program for anything else."""
     if binary[:5] != b"\x7fELF\x02":
         sys.exit("not a 64-bit ELF file")
@@ -77,7 +78,7 @@ def check(binary, allow_dynamic):
         int.from_bytes(binary[at : at + 4], "little")
         for at in range(offset, offset + size * count, size)
     ]
-    if 3 in kinds and not allow_dynamic:  # PT_INTERP
+    if 3 in kinds:  # PT_INTERP
         sys.exit("the binary needs a loader and libraries: build it with -C target-feature=+crt-static")
     return architecture
 

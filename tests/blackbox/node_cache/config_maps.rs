@@ -5,7 +5,7 @@ use std::fs;
 use dunlin_testkit::client::ask;
 use dunlin_testkit::process::Server;
 use dunlin_testkit::upstream::{Reply, Upstream};
-use dunlin_testkit::{http, metrics, wait};
+use dunlin_testkit::{http, metrics};
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType;
 
@@ -131,25 +131,4 @@ fn with_reloadwithsignal_a_corefile_without_reload_is_loaded() {
     server.wait_for_line(&format!("[INFO] Sending reload signal to PID {}", server.id()));
     server.wait_for_line("[INFO] Reloading complete");
     assert_eq!(code(&server, "example.org."), ResponseCode::NoError);
-}
-
-#[test]
-fn a_storm_of_swaps_ends_with_the_last_version_and_no_mixture_in_between() {
-    let main = Upstream::start();
-    main.on("example.org", Reply::new().answer("example.org. 30 IN A 192.0.2.1"));
-    let server = start(&main);
-    let mut kube_dns = map(&server, "kube-dns");
-    for round in 0..200 {
-        let text = format!("{{\"round{round}.test\": [\"127.0.0.1:{}\"]}}", 20_000 + round);
-        let half = text.get(..round % text.len()).unwrap_or_default().to_owned();
-        kube_dns.swap(&[("stubDomains", &half)]);
-        kube_dns.swap(&[("stubDomains", &text)]);
-        assert_eq!(code(&server, "example.org."), ResponseCode::NoError);
-    }
-    wait::until("the last version", || {
-        fs::read_to_string(corefile(&server)).unwrap().contains("round199.test")
-    });
-    server.wait_for_line("[INFO] Reloading complete");
-    let made = fs::read_to_string(corefile(&server)).unwrap();
-    assert_eq!(made.matches(".test:").count(), 1, "{made}");
 }

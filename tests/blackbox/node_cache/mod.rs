@@ -2,11 +2,15 @@
 //! writes, ConfigMaps that change, metrics. Rows are those of node-cache.md §13.
 
 mod config_maps;
+mod image;
 mod manifests;
 mod namespace;
 mod ownership;
+mod privileges;
 mod rules;
 mod start;
+mod storms;
+mod upgrade;
 
 use std::path::PathBuf;
 
@@ -16,7 +20,16 @@ const BINARY: &str = env!("CARGO_BIN_EXE_node-cache");
 
 /// A process with these local addresses, and with what is tested elsewhere switched off.
 pub(crate) fn node_cache(local: &str) -> Setup {
-    Server::of(BINARY)
+    with_flags(Server::of(BINARY), local)
+}
+
+/// The same with a template, a kube-dns directory and a Corefile in the working directory.
+pub(crate) fn with_template(local: &str, template: &str) -> Setup {
+    with_files(node_cache(local), template)
+}
+
+fn with_flags(setup: Setup, local: &str) -> Setup {
+    setup
         .argument("-localip")
         .argument(local)
         .argument("-setupinterface=false")
@@ -27,9 +40,8 @@ pub(crate) fn node_cache(local: &str) -> Setup {
         .argument("127.0.0.1:{{own}}")
 }
 
-/// The same with a template, a kube-dns directory and a Corefile in the working directory.
-pub(crate) fn with_template(local: &str, template: &str) -> Setup {
-    node_cache(local)
+fn with_files(setup: Setup, template: &str) -> Setup {
+    setup
         .argument("-basecorefile")
         .argument("{{dir}}/base/Corefile.base")
         .argument("-kubednscm")

@@ -1,12 +1,20 @@
 //! A network namespace for each node: its interfaces and rules are nobody else's. It lives as long as the
 //! first process in it. Making one takes root and the tools of the node; without, a test says so.
 
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::process::{Command, Output};
 
+use dunlin_testkit::load::Load;
+use dunlin_testkit::network;
 use dunlin_testkit::process::{Server, Setup};
 use dunlin_testkit::wait;
 
 use super::BINARY;
+
+/// Where the node's cache is.
+pub(crate) const ADDRESS: &str = "169.254.20.10";
+/// Counts the rules of one address in the table raw: 8 if all are there, each once.
+pub(crate) const COUNT: &str = "iptables -w -t raw -S | grep -c 'skip conntrack' || true";
 
 /// What happens in a new namespace before the process starts: a bridge stands for the dummy link where the
 /// kernel has no such type.
@@ -34,11 +42,21 @@ pub(crate) fn find(tool: &str) -> Option<String> {
     paths.iter_mut().find(|path| std::path::Path::new(path.as_str()).exists()).map(std::mem::take)
 }
 
-/// A process in a namespace of its own, serving these addresses on port 53.
+/// A process in a namespace of its own, serving these addresses on port 53. It looks at interface and rules
+/// every minute, which is longer than any test waits: earlier only if the kernel tells of a change.
 pub(crate) fn first(local: &str, prepare: &str) -> Setup {
     let script = format!("{prepare}{PREPARE}");
     let shell = ["-n", "sh", "-c", &script, "sh", BINARY];
     with_corefile(Server::of(find("unshare").unwrap()), &shell, local)
+}
+
+/// A process in a namespace of its own that has link and rules.
+#[track_caller]
+pub(crate) fn start() -> Server {
+    let server = first(ADDRESS, "").spawn();
+    server.wait_for_line("Dunlin-");
+    wait_until_said(&server, COUNT, "8\n");
+    server
 }
 
 /// One more process in the namespace of a running one.
@@ -54,8 +72,36 @@ fn with_corefile(setup: Setup, command: &[&str], local: &str) -> Setup {
         .argument(local)
         .argument("-basecorefile={{dir}}/base/Corefile.base")
         .argument("-conf={{dir}}/Corefile")
-        .argument("-syncinterval=1")
         .file("base/Corefile.base", ".:53 {\n    bind __PILLAR__LOCAL__DNS__\n    whoami\n}\n")
+}
+
+/// Sockets of clients in the namespace of a process, connected to [`ADDRESS`]. Each has another port, so
+/// that all sockets of all servers get their share.
+pub(crate) fn clients(server: &Server, count: usize) -> Vec<UdpSocket> {
+    let server_at: (IpAddr, u16) = (ADDRESS.parse().unwrap(), 53);
+    network::inside(server.id(), || {
+        let client = |_| {
+            let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+            socket.connect(server_at).unwrap();
+            socket
+        };
+        (0..count).map(client).collect()
+    })
+}
+
+/// A thousand queries a second, whatever happens.
+pub(crate) fn load(server: &Server) -> Load {
+    Load::start(clients(server, 16), "example.org", 1000)
+}
+
+/// Ends the load, which must have been answered in full.
+#[track_caller]
+pub(crate) fn assert_nothing_is_lost(load: Load) {
+    let report = load.finish();
+    eprintln!("{report}");
+    let expected =
+        dunlin_testkit::load::Report { answered: report.sent, failed: 0, refused: 0, ..report };
+    assert_eq!(report, expected, "{report}");
 }
 
 /// Runs a command in the namespace of a process.

@@ -1,78 +1,11 @@
-//! Two processes on one node: a new one beside an old one, after a dead one, and one that fails.
+//! What a process does about interface and rules that it cannot or need not keep.
 
 use dunlin_testkit::process::Server;
 
 use super::namespace::{
-    answers, beside, first, is_possible, say, wait_for_owner, wait_until_said, witness,
+    ADDRESS, COUNT, answers, beside, first, is_possible, say, start, wait_for_owner,
+    wait_until_said, witness,
 };
-
-const ADDRESS: &str = "169.254.20.10";
-const COUNT: &str = "iptables -w -t raw -S | grep -c 'skip conntrack' || true";
-
-fn start() -> Server {
-    let server = first(ADDRESS, "").spawn();
-    server.wait_for_line("Dunlin-");
-    wait_until_said(&server, COUNT, "8\n");
-    server
-}
-
-#[test]
-fn a_new_process_takes_over_and_the_old_one_removes_nothing() {
-    if !is_possible(&["iptables"]) {
-        return;
-    }
-    let old = start();
-    let new = beside(&old, ADDRESS).spawn();
-    new.wait_for_line("Dunlin-");
-    wait_for_owner(&new);
-    old.signal("TERM");
-    assert_eq!(old.wait_exit().code(), Some(0));
-    old.wait_for_line("interface and rules belong to another process now: they stay");
-    assert_eq!(say(&new, COUNT), "8\n");
-    assert!(answers(&new, ADDRESS));
-    new.signal("INT");
-    assert_eq!(new.wait_exit().code(), Some(0));
-    new.wait_for_line("[INFO] Tearing down");
-}
-
-#[test]
-fn a_new_process_that_fails_changes_nothing() {
-    if !is_possible(&["iptables"]) {
-        return;
-    }
-    let old = start();
-    let failing = beside(&old, ADDRESS)
-        .argument("-basecorefile={{dir}}/bad/Corefile.base")
-        .file("bad/Corefile.base", ".:53 {\n    nonsense\n}\n")
-        .spawn();
-    assert_eq!(failing.wait_exit().code(), Some(1));
-    assert_eq!(say(&old, COUNT), "8\n");
-    assert!(say(&old, "ip -o addr show dev nodelocaldns").contains(ADDRESS));
-    assert!(answers(&old, ADDRESS));
-    old.signal("TERM");
-    assert_eq!(old.wait_exit().code(), Some(0));
-}
-
-#[test]
-fn what_a_killed_process_left_is_adopted() {
-    if !is_possible(&["iptables"]) {
-        return;
-    }
-    let old = start();
-    let witness = witness(&old);
-    old.signal("KILL");
-    old.wait_exit();
-    assert_eq!(say(&witness, COUNT), "8\n");
-    let next = beside(&witness, ADDRESS).spawn();
-    next.wait_for_line("Dunlin-");
-    wait_for_owner(&next);
-    assert!(answers(&witness, ADDRESS));
-    assert_eq!(say(&witness, COUNT), "8\n");
-    next.signal("TERM");
-    assert_eq!(next.wait_exit().code(), Some(0));
-    assert_eq!(say(&witness, COUNT), "0\n");
-    assert!(!say(&witness, "ip -o addr show dev nodelocaldns").contains(ADDRESS));
-}
 
 #[test]
 fn a_failed_start_leaves_no_address_behind() {
@@ -95,32 +28,27 @@ fn a_failed_start_leaves_no_address_behind() {
     assert!(!say(&shell, "ip -o addr show dev nodelocaldns").contains(ADDRESS));
 }
 
+/// Keeps queries from the server.
+const MUTE: &str = "nft add table ip mute; nft add chain ip mute in '{ type filter hook input priority 0; }'; \
+                    nft add rule ip mute in ip daddr 169.254.20.10 udp dport 53 drop";
+
 #[test]
-fn an_upgrade_under_load_loses_no_query() {
-    if !is_possible(&["iptables"]) {
+fn rules_of_a_dead_process_go_with_one_that_never_got_to_serve() {
+    if !is_possible(&["iptables", "nft"]) {
         return;
     }
-    const QUERIES: usize = 20_000;
-    let old = start();
-    let names = old.directory().join("names");
-    std::fs::write(&names, "example.org A\n".repeat(QUERIES)).unwrap();
-    let batch = format!(
-        "dig +noall +comments +tries=1 +time=2 @{ADDRESS} -f {} | grep -c 'status: NOERROR'",
-        names.display()
-    );
-    std::thread::scope(|scope| {
-        // Opened before the old process ends: the namespace lives on with it.
-        let keep = beside(&old, ADDRESS);
-        let asking = scope.spawn(|| say(&old, &batch));
-        let new = keep.spawn();
-        wait_for_owner(&new);
-        old.signal("TERM");
-        assert_eq!(old.wait_exit().code(), Some(0));
-        assert!(!asking.is_finished(), "there was no load any more");
-        let answered = asking.join().unwrap();
-        assert_eq!(answered.trim(), QUERIES.to_string());
-        assert_eq!(say(&new, COUNT), "8\n");
-    });
+    let dead = start();
+    let witness = witness(&dead);
+    dead.signal("KILL");
+    dead.wait_exit();
+    say(&witness, MUTE);
+    let server = beside(&witness, ADDRESS).spawn();
+    server.wait_for_line("Dunlin-");
+    assert_eq!(say(&witness, COUNT), "8\n");
+    server.signal("TERM");
+    assert_eq!(server.wait_exit().code(), Some(0));
+    assert_eq!(say(&witness, COUNT), "0\n");
+    assert!(!say(&witness, "ip -o addr show dev nodelocaldns").contains(ADDRESS));
 }
 
 #[test]
@@ -130,11 +58,7 @@ fn a_process_that_cannot_answer_itself_withdraws_its_rules_and_ends() {
     }
     let server = start();
     let witness = witness(&server);
-    say(
-        &server,
-        "nft add table ip mute; nft add chain ip mute in '{ type filter hook input priority 0; }'; \
-         nft add rule ip mute in ip daddr 169.254.20.10 udp dport 53 drop",
-    );
+    say(&server, MUTE);
     server.wait_for_line("[ERROR] no answer to our own queries for 5s: giving up");
     assert_eq!(server.wait_exit().code(), Some(1));
     assert_eq!(say(&witness, COUNT), "0\n");
@@ -166,12 +90,27 @@ fn a_link_that_a_predecessor_takes_along_is_made_again() {
         return;
     }
     // Nothing is answered at first, so that the process owns nothing yet.
-    let mute = "nft add table ip mute; nft add chain ip mute in '{ type filter hook input priority 0; }'; \
-                nft add rule ip mute in ip daddr 169.254.20.10 udp dport 53 drop; ";
-    let server = first(ADDRESS, mute).spawn();
+    let server = first(ADDRESS, &format!("{MUTE}; ")).spawn();
     server.wait_for_line("Dunlin-");
     say(&server, "ip addr del 169.254.20.10/32 dev nodelocaldns; nft delete table ip mute");
     wait_for_owner(&server);
     wait_until_said(&server, COUNT, "8\n");
     assert!(answers(&server, ADDRESS));
+}
+
+#[test]
+fn a_link_that_is_made_again_gets_its_addresses_and_its_note() {
+    if !is_possible(&["iptables"]) {
+        return;
+    }
+    // An original that ends beside us takes the link along. Here a bridge is what can be made anew.
+    let server = start();
+    wait_for_owner(&server);
+    say(&server, "ip link del nodelocaldns && ip link add nodelocaldns type bridge");
+    wait_for_owner(&server);
+    assert!(answers(&server, ADDRESS));
+    let witness = witness(&server);
+    server.signal("TERM");
+    assert_eq!(server.wait_exit().code(), Some(0));
+    assert!(!say(&witness, "ip -o addr show dev nodelocaldns").contains(ADDRESS));
 }

@@ -5,8 +5,8 @@ mod arguments;
 
 use std::pin::Pin;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use dunlin_core::Registry;
@@ -16,6 +16,7 @@ use dunlin_core::metrics::Metrics;
 use dunlin_engine::{Extras, Held, Nudge, Origin, Setup, Started};
 use dunlin_node::{Config, ConfigMaps, Failure, Keeper, Server, SetupErrors};
 use tokio::sync::mpsc::{self, Sender};
+use tokio::time::Instant;
 
 use self::arguments::{Arguments, parse, usage};
 use crate::go_flags::Stop;
@@ -75,7 +76,7 @@ fn serve(
     server: &crate::arguments::Flags,
     config: &Config,
 ) -> anyhow::Result<u8> {
-    let dropped = dunlin_node::drop_privileges();
+    let dropped = dunlin_node::drop_privileges(config);
     let mut ground = Ground::prepare(server)?;
     ground.switches.early.store(true, Relaxed);
     if let Err(error) = dropped {
@@ -102,11 +103,12 @@ fn serve(
     let (keeper, failure) = Keeper::start(config, &errors)?;
 
     ground.switches.early.store(false, Relaxed);
+    let end = Arc::new(OnceLock::new());
     let extras = Extras {
         endpoints: vec![endpoint(config, ground.metrics.clone())],
         is_patient: true,
         nudges: Some(nudged),
-        before_drain: (!flags.skip_teardown).then(|| before_drain(&keeper)),
+        before_drain: (!flags.skip_teardown).then(|| before_drain(&keeper, &end)),
     };
     let (announce, ready) = (announce(&setup, server, ground.lines.clone()), keeper.clone());
     let on_start = move |started: &Started| {
@@ -116,7 +118,7 @@ fn serve(
     let options = options(&mut ground, server, setup, Box::new(on_start), extras)?;
     let result = ground.runtime.block_on(async {
         let result = around(maps, failure, options).await;
-        tear_down(&keeper, flags.skip_teardown, result.is_err()).await;
+        tear_down(&keeper, flags.skip_teardown, result.is_err(), &end).await;
         result
     });
     finish(ground, server, result)
@@ -139,24 +141,34 @@ async fn around(
 }
 
 /// Nobody is sent to us any more, and whoever was is answered.
-fn before_drain(keeper: &Keeper) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-    let keeper = keeper.clone();
+fn before_drain(
+    keeper: &Keeper,
+    end: &Arc<OnceLock<Instant>>,
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    let (keeper, end) = (keeper.clone(), Arc::clone(end));
     Box::pin(async move {
         tracing::info!("Tearing down");
-        let _too_long = tokio::time::timeout(TEARDOWN, keeper.withdraw()).await;
+        end.get_or_init(|| Instant::now() + TEARDOWN);
+        let _too_long = tokio::time::timeout(WITHDRAWAL, keeper.withdraw()).await;
     })
 }
 
-async fn tear_down(keeper: &Keeper, is_skipped: bool, has_failed: bool) {
+async fn tear_down(keeper: &Keeper, is_skipped: bool, has_failed: bool, end: &OnceLock<Instant>) {
+    let now = Instant::now();
+    let until = *end.get_or_init(|| now + TEARDOWN).max(&(now + LINK));
     let _too_long = match (has_failed, is_skipped) {
-        (true, _) => tokio::time::timeout(TEARDOWN, keeper.abandon()).await,
+        (true, _) => tokio::time::timeout_at(until, keeper.abandon()).await,
         (false, true) => Ok(()),
-        (false, false) => tokio::time::timeout(TEARDOWN, keeper.remove()).await,
+        (false, false) => tokio::time::timeout_at(until, keeper.remove()).await,
     };
 }
 
-/// The kubelet does not wait for ever.
+/// For all: the kubelet does not wait for ever.
 const TEARDOWN: Duration = Duration::from_secs(5);
+/// For the rules, of this: the rest is for queries that are still to be answered, and for the interface.
+const WITHDRAWAL: Duration = Duration::from_secs(3);
+/// What the interface takes at most, if all that was before took too long.
+const LINK: Duration = Duration::from_millis(500);
 
 /// What the node half needs of the server.
 fn handles(setup: &Setup, held: Held, nudges: &Sender<Nudge>) -> Server {

@@ -19,7 +19,8 @@ pub struct Extras {
     pub is_patient: bool,
     /// Somebody who knows that the Corefile changed.
     pub nudges: Option<mpsc::Receiver<Nudge>>,
-    /// Runs at the end, after `lameduck` and before the last queries are waited for.
+    /// Runs at the end, after `lameduck` and before the last queries are waited for. Its time is taken from
+    /// the five seconds that these have.
     pub before_drain: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 

@@ -228,14 +228,14 @@ impl Controller {
                     missing.push(error);
                     continue;
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.to_string()),
             };
             let address = pairs.first().map_or(plan.address, |pair| pair.address(plan.address));
             real.insert(plan.address, address);
             opened.push((plan.address, self.listener(address, count, table), pairs));
         }
         if let (Some(error), true) = (missing.first(), real.is_empty()) {
-            return Err(error.clone());
+            return Err(error.to_string());
         }
         let prepared = self.endpoints.prepare(&generation.endpoints).await?;
         if let Err(error) = generation.start(&real, &self.control).await {
@@ -245,6 +245,7 @@ impl Controller {
         // Nothing can fail from here on.
         self.has_missing = !missing.is_empty();
         for error in missing {
+            let error = error.told().await;
             tracing::warn!("{error}: serving without it, and trying again");
         }
         (self.on_debug)(generation.debug);

@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use dunlin_core::directive::Closing;
+use tokio::time::Instant;
 
 use super::Controller;
 use crate::signals::{Signals, Wish};
 
-/// Queries in flight may take this long to be answered.
+/// What is left to do, and then the queries in flight, may take this long.
 const GRACE: Duration = Duration::from_secs(5);
 
 impl Controller {
@@ -27,6 +28,7 @@ impl Controller {
             tracing::info!(target: "plugin/health", "Going into lameduck mode for {shown}");
             tokio::time::sleep(self.generation.lameduck).await;
         }
+        let deadline = Instant::now() + GRACE;
         if let Some(before_drain) = self.extras.before_drain.take() {
             before_drain.await;
         }
@@ -40,7 +42,7 @@ impl Controller {
             }
             self.sockets.drained().await;
         };
-        if tokio::time::timeout(GRACE, answered).await.is_err() {
+        if tokio::time::timeout_at(deadline, answered).await.is_err() {
             tracing::warn!("some queries were not answered within {GRACE:?}");
         }
         self.generation.stop().await;

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use dunlin_core::directive::SocketCount;
 use dunlin_core::metrics::Metrics;
+use dunlin_os::holders::Network;
 
 use super::Driver;
 use crate::hickory::Hickory;
 use crate::listen::Listener;
 use crate::listen::connections::Connections;
-use crate::texts::listen_error;
+use crate::texts::Unopened;
 use crate::workers::Workers;
 
 /// The driver of all DNS sockets.
@@ -63,7 +64,7 @@ impl Sockets {
     }
 
     /// Opens so many pairs of sockets on one port.
-    pub(super) fn open(&self, address: SocketAddr, count: usize) -> Result<Vec<Pair>, String> {
+    pub(super) fn open(&self, address: SocketAddr, count: usize) -> Result<Vec<Pair>, Unopened> {
         let first = open_first(address)?;
         let real = first.address(address);
         let mut pairs = vec![first];
@@ -96,7 +97,7 @@ impl Sockets {
     }
 }
 
-fn open_first(address: SocketAddr) -> Result<Pair, String> {
+fn open_first(address: SocketAddr) -> Result<Pair, Unopened> {
     let mut result = open_pair(address);
     for _ in 1..PORT_ATTEMPTS {
         if result.is_ok() || address.port() != 0 {
@@ -107,24 +108,22 @@ fn open_first(address: SocketAddr) -> Result<Pair, String> {
     result
 }
 
-fn open_pair(address: SocketAddr) -> Result<Pair, String> {
-    let failed = |call, network, address, error| {
-        format!("{call}: {}", listen_error(network, address, &error))
+fn open_pair(address: SocketAddr) -> Result<Pair, Unopened> {
+    let tcp = |address| {
+        dunlin_os::sockets::tcp_listener(address)
+            .map_err(|error| Unopened::new(Network::Tcp, address, &error).within("Listen"))
+    };
+    let udp = |address| {
+        dunlin_os::sockets::udp_listener(address)
+            .map_err(|error| Unopened::new(Network::Udp, address, &error).within("ListenPacket"))
     };
     if address.port() != 0 {
-        let tcp = dunlin_os::sockets::tcp_listener(address)
-            .map_err(|error| failed("Listen", "tcp", address, error))?;
-        let udp = dunlin_os::sockets::udp_listener(address)
-            .map_err(|error| failed("ListenPacket", "udp", address, error))?;
-        return Ok(Pair { udp, tcp });
+        let tcp = tcp(address)?;
+        return Ok(Pair { udp: udp(address)?, tcp });
     }
-    let udp = dunlin_os::sockets::udp_listener(address)
-        .map_err(|error| failed("ListenPacket", "udp", address, error))?;
+    let udp = udp(address)?;
     let port = udp.local_addr().map_or(0, |real| real.port());
-    let same = SocketAddr::new(address.ip(), port);
-    let tcp = dunlin_os::sockets::tcp_listener(same)
-        .map_err(|error| failed("Listen", "tcp", same, error))?;
-    Ok(Pair { udp, tcp })
+    Ok(Pair { tcp: tcp(SocketAddr::new(address.ip(), port))?, udp })
 }
 
 /// How many descriptors this process may have.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use dunlin_core::directive::{Closing, HttpEndpoint, HttpHandler, HttpResponse, OnListenFailure};
+use dunlin_os::holders::Network;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
@@ -20,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::texts::listen_error;
+use crate::texts::Unopened;
 
 type Routes = HashMap<&'static str, HttpHandler>;
 
@@ -77,8 +78,10 @@ impl Endpoints {
             }
             match (open(address).await, endpoint.on_failure) {
                 (Ok(listener), _) => _ = prepared.opened.insert(address.clone(), listener),
-                (Err(error), OnListenFailure::Abort) => return Err(error),
-                (Err(error), OnListenFailure::Retry(text)) => tracing::error!("{text}{error}"),
+                (Err(error), OnListenFailure::Abort) => return Err(error.to_string()),
+                (Err(error), OnListenFailure::Retry(text)) => {
+                    tracing::error!("{text}{}", error.told().await);
+                }
             }
         }
         Ok(prepared)
@@ -133,7 +136,7 @@ impl Endpoints {
     }
 }
 
-async fn open(address: &str) -> Result<TcpListener, String> {
+async fn open(address: &str) -> Result<TcpListener, Unopened> {
     let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
     let wildcard = host.is_empty();
     let target = if wildcard { format!("[::]:{port}") } else { address.to_owned() };
@@ -144,7 +147,7 @@ async fn open(address: &str) -> Result<TcpListener, String> {
     let first =
         *found.first().ok_or_else(|| format!("listen tcp: lookup {address}: no address"))?;
     let listener = dunlin_os::sockets::tcp_listener(first).and_then(TcpListener::from_std);
-    listener.map_err(|error| listen_error("tcp", first, &error))
+    listener.map_err(|error| Unopened::new(Network::Tcp, first, &error))
 }
 
 async fn serve(
@@ -174,7 +177,7 @@ async fn open_patiently(address: &str, on_failure: OnListenFailure) -> TcpListen
             Ok(listener) => return listener,
             Err(error) => {
                 if let (OnListenFailure::Retry(text), 0) = (on_failure, attempt % WARN_EVERY) {
-                    tracing::warn!("{text}{error}");
+                    tracing::warn!("{text}{}", error.told().await);
                 }
             }
         }

@@ -3,6 +3,8 @@
 
 mod listing;
 mod program;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -11,15 +13,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use self::listing::count;
-pub(crate) use self::program::{Program, RunError};
+use self::program::{Outcome, Program, Run, RunError};
 use crate::rules::{Chain, Rule, Table};
 use crate::setup_errors::{ErrorType, SetupErrors};
 
 /// Both programs, and the rules to be kept.
 #[derive(Debug)]
-pub(crate) struct Iptables {
-    v4: Program,
-    v6: Program,
+pub(crate) struct Iptables<R = Program> {
+    v4: R,
+    v6: R,
     rules: Vec<Rule>,
     errors: SetupErrors,
     /// What was logged and has not been better since.
@@ -35,21 +37,29 @@ pub(crate) enum Done {
     Locked,
 }
 
+/// `-w 5` waits so long for the lock.
+const LOCK: &str = "5";
 /// Waiting for the lock, and a little.
 const RUN: Duration = Duration::from_secs(7);
 /// Copies of one rule that are taken away, at most.
 const MOST_COPIES: usize = 64;
 
 impl Iptables {
+    /// With the programs in these directories.
     pub(crate) fn new(rules: Vec<Rule>, path: Option<&str>, errors: &SetupErrors) -> Self {
-        let (v4, v6) = (Program::find("iptables", path), Program::find("ip6tables", path));
-        Self { v4, v6, rules, errors: errors.clone(), told: HashSet::new() }
+        Self::with(Program::find("iptables", path), Program::find("ip6tables", path), rules, errors)
     }
 
     /// Whether the programs for all families of our rules run.
     pub(crate) fn works(&self) -> bool {
         let of = |v6: bool| self.rules.iter().any(|rule| rule.address.is_ipv6() == v6);
         (!of(false) || self.v4.works()) && (!of(true) || self.v6.works())
+    }
+}
+
+impl<R: Run> Iptables<R> {
+    fn with(v4: R, v6: R, rules: Vec<Rule>, errors: &SetupErrors) -> Self {
+        Self { v4, v6, rules, errors: errors.clone(), told: HashSet::new() }
     }
 
     /// Adds what is missing and removes second copies. Failures are counted, a rule each, and logged
@@ -133,7 +143,7 @@ impl Iptables {
 
     fn list(&self, address: IpAddr, table: Table, chain: Chain) -> Result<String, RunError> {
         let arguments = ["-t", table.name(), "-S", chain.name()];
-        let outcome = self.program(address).locked(&arguments, RUN)?;
+        let outcome = self.locked(address, &arguments, RUN)?;
         if outcome.status == Some(0) { Ok(outcome.out) } else { Err(RunError::Failed(outcome.err)) }
     }
 
@@ -142,7 +152,7 @@ impl Iptables {
         let words = rule.arguments();
         let mut arguments = vec![command, rule.chain.name(), "-t", rule.table.name()];
         arguments.extend(words.iter().map(String::as_str));
-        let outcome = self.program(rule.address).locked(&arguments, limit.min(RUN))?;
+        let outcome = self.locked(rule.address, &arguments, limit.min(RUN))?;
         match outcome.status {
             Some(0) => Ok(true),
             Some(1) => Ok(false),
@@ -150,8 +160,16 @@ impl Iptables {
         }
     }
 
-    fn program(&self, address: IpAddr) -> &Program {
-        if address.is_ipv6() { &self.v6 } else { &self.v4 }
+    /// Runs the program for this address' family with the arguments behind `-w 5`.
+    fn locked(
+        &self,
+        address: IpAddr,
+        arguments: &[&str],
+        limit: Duration,
+    ) -> Result<Outcome, RunError> {
+        let all: Vec<&str> = ["-w", LOCK].into_iter().chain(arguments.iter().copied()).collect();
+        let program = if address.is_ipv6() { &self.v6 } else { &self.v4 };
+        program.run(&all, limit)
     }
 
     fn complain(&mut self, text: String) {

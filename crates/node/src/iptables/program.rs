@@ -16,10 +16,16 @@ pub(crate) struct Program {
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Outcome {
+pub(crate) struct Outcome {
     pub(super) status: Option<i32>,
     pub(super) out: String,
     pub(super) err: String,
+}
+
+/// Whatever does what `iptables` does.
+pub(crate) trait Run {
+    /// Does it, in this time at most.
+    fn run(&self, arguments: &[&str], limit: Duration) -> Result<Outcome, RunError>;
 }
 
 /// Why there was no run to its end: the image, or the node.
@@ -33,8 +39,6 @@ pub(crate) enum RunError {
     Failed(String),
 }
 
-/// `-w 5` waits so long for the lock.
-const LOCK: &str = "5";
 /// Where the tools are in images that set no PATH.
 const USUAL: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 /// More than any chain's listing that we ask for.
@@ -53,13 +57,9 @@ impl Program {
         let outcome = self.run(&["--version"], Duration::from_secs(2));
         outcome.is_ok_and(|outcome| outcome.status == Some(0))
     }
+}
 
-    /// Runs it with the arguments behind `-w 5`.
-    pub(super) fn locked(&self, arguments: &[&str], limit: Duration) -> Result<Outcome, RunError> {
-        let all: Vec<&str> = ["-w", LOCK].into_iter().chain(arguments.iter().copied()).collect();
-        self.run(&all, limit)
-    }
-
+impl Run for Program {
     fn run(&self, arguments: &[&str], limit: Duration) -> Result<Outcome, RunError> {
         let Some(path) = &self.path else { return Err(RunError::Missing) };
         let failed = |error: std::io::Error| RunError::Failed(error.to_string());
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn a_program_gets_its_arguments_and_no_environment() {
         let echo = Program::find("echo", PLACES);
-        assert_eq!(echo.locked(&["-C", "a b"], LIMIT).unwrap().out, "-w 5 -C a b");
+        assert_eq!(echo.run(&["-C", "a b"], LIMIT).unwrap().out, "-C a b");
         let shell = Program::find("sh", PLACES);
         let outcome = shell.run(&["-c", "echo $HOME$USER; echo no >&2; exit 4"], LIMIT).unwrap();
         let Outcome { status, out, err } = outcome;
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn what_is_missing_or_hangs_is_an_error() {
         let missing = Program::find("no-such-tool", PLACES);
-        assert_eq!(missing.locked(&[], LIMIT), Err(RunError::Missing));
+        assert_eq!(missing.run(&[], LIMIT), Err(RunError::Missing));
         assert!(!missing.works());
         let limit = Duration::from_millis(50);
         let hangs = Program::find("sh", PLACES).run(&["-c", "exec sleep 100"], limit);

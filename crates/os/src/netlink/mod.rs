@@ -87,7 +87,8 @@ impl Netlink {
     /// As [`open`](Self::open).
     pub fn listen(family: Family, groups: &[Group]) -> io::Result<Self> {
         let listening = Self::open(family)?;
-        // Also makes the kernel give the socket a name, without which nothing is delivered.
+        // The kernel tells nobody who has the name that itself has, which is that of a socket without one.
+        name(&listening.socket)?;
         for group in groups {
             let number = match group {
                 Group::Link => 1,
@@ -179,6 +180,25 @@ impl Netlink {
         }
         Ok(received)
     }
+}
+
+/// Lets the kernel choose a name for the socket.
+fn name(socket: &Socket) -> io::Result<()> {
+    const LENGTH: libc::socklen_t = 12;
+    /// `struct sockaddr_nl`, without a name and without groups.
+    #[repr(C)]
+    struct Address {
+        family: libc::sa_family_t,
+        padding: u16,
+        name: u32,
+        groups: u32,
+    }
+    let family = libc::sa_family_t::try_from(libc::AF_NETLINK).unwrap_or_default();
+    let address = Address { family, padding: 0, name: 0, groups: 0 };
+    // SAFETY: the descriptor is open, `socket` owns it; the kernel reads twelve bytes from `address`, which
+    // has so many and lives on our stack until the call returns.
+    let result = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), LENGTH) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// `setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP)`.

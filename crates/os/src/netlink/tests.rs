@@ -93,9 +93,13 @@ fn loopback_is_found_with_its_address() {
 }
 
 #[test]
-fn changes_can_be_listened_to() {
+fn whoever_listens_to_changes_has_a_name_that_they_are_sent_to() {
     let groups = [Group::Link, Group::Ipv4Address, Group::Ipv6Address];
-    assert!(Netlink::listen(Family::Route, &groups).is_ok());
+    let listening = Netlink::listen(Family::Route, &groups).unwrap();
+    let named = listening.socket.local_addr().unwrap();
+    // SAFETY: the kernel wrote a `struct sockaddr_nl`, whose third field of four octets is the name.
+    let name = unsafe { named.as_ptr().cast::<u32>().add(1).read() };
+    assert_ne!(name, 0);
 }
 
 #[test]

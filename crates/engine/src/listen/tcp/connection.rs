@@ -46,6 +46,8 @@ pub(super) struct Connection {
     in_work: usize,
     /// Queries that are still answered; `None` is no limit.
     left: Option<usize>,
+    /// Nothing was read yet.
+    is_new: bool,
     /// Nothing more will be read.
     ended: bool,
     deadline: Instant,
@@ -82,6 +84,7 @@ impl Connection {
                 QueryLimit::Unlimited => None,
                 QueryLimit::AtMost(count) => Some(count.get()),
             },
+            is_new: true,
             ended: false,
             deadline: Instant::now() + limits.read,
         })
@@ -134,6 +137,9 @@ impl Connection {
     async fn read_rest(&mut self) {
         // Lets tokio learn what has come meanwhile.
         tokio::task::yield_now().await;
+        if self.is_new || !self.input.is_empty() {
+            let _nothing_came = timeout(self.limits.on_its_way, self.reader.readable()).await;
+        }
         while self.input.len() < READ_LEN * 4
             && matches!(self.reader.try_read_buf(&mut self.input), Ok(1..))
         {}
@@ -143,7 +149,7 @@ impl Connection {
     fn has_read(&mut self, read: &std::io::Result<usize>) -> Result<(), Broken> {
         match read {
             Ok(0) => self.ended = true,
-            Ok(_) => {}
+            Ok(_) => self.is_new = false,
             Err(_) => return Err(Broken),
         }
         Ok(())

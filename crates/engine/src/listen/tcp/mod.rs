@@ -27,6 +27,9 @@ pub(crate) struct Limits {
     pub(crate) idle_in_a_crowd: Duration,
     /// A client that takes nothing for so long is gone.
     pub(crate) write: Duration,
+    /// At the end, for the rest of a message, and for the first one of a client that has just connected:
+    /// it could not know, and the kernel had taken its connection for us.
+    pub(crate) on_its_way: Duration,
     /// After so many queries it is closed.
     pub(crate) queries: QueryLimit,
 }
@@ -39,6 +42,7 @@ impl Limits {
             idle: timeouts.idle.unwrap_or(self.idle),
             idle_in_a_crowd: self.idle_in_a_crowd,
             write: timeouts.write.unwrap_or(self.write),
+            on_its_way: self.on_its_way,
             queries: timeouts.queries.unwrap_or(self.queries),
         }
     }
@@ -51,6 +55,7 @@ impl Default for Limits {
             idle: Duration::from_secs(10),
             idle_in_a_crowd: Duration::from_secs(1),
             write: Duration::from_secs(5),
+            on_its_way: Duration::from_millis(500),
             queries: QueryLimit::Unlimited,
         }
     }

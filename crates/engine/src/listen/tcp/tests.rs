@@ -25,6 +25,7 @@ const LONG: Limits = Limits {
     idle: NEVER,
     idle_in_a_crowd: NEVER,
     write: NEVER,
+    on_its_way: SHORT,
     queries: QueryLimit::Unlimited,
 };
 const SHORT: Duration = Duration::from_millis(50);
@@ -394,5 +395,25 @@ fn the_end_waits_for_replies_that_are_owed() {
     assert_eq!(receive(&mut waiting), 1);
     assert_eq!(waiting.wait_closed(), b"");
     assert!(Tcp::connect(serving.address()).map_or(true, |mut late| late.wait_closed().is_empty()));
+    serving.wait_ended();
+}
+
+#[test]
+fn the_end_waits_for_the_first_query_of_a_client_that_has_connected() {
+    let serving = serve(&plugin(&closed()), Limits { on_its_way: NEVER, ..LONG });
+    let [mut new, mut old] = [serving.connect(), serving.connect()];
+    exchange(&mut old);
+    serving.stop();
+    // It has had its chance: whatever it wants more, it asks somebody else.
+    assert!(old.wait_closed().is_empty());
+    new.send(&fast(7)).unwrap();
+    assert_eq!(receive(&mut new), 7);
+    assert!(new.wait_closed().is_empty());
+    serving.wait_ended();
+    // One that never asks does not hold up the end.
+    let serving = serve(&plugin(&closed()), LONG);
+    let mut silent = serving.connect();
+    serving.stop();
+    assert!(silent.wait_closed().is_empty());
     serving.wait_ended();
 }
