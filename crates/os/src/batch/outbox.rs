@@ -17,6 +17,10 @@ pub struct Outbox {
     capacity: usize,
     order: Order,
     queue: VecDeque<Message>,
+    /// Where the datagrams of one call go, as the kernel is told: written when they are sent, so that
+    /// a queued datagram is moved with its route only.
+    names: Box<[Name]>,
+    controls: Box<[Control]>,
     spare: Vec<Vec<u8>>,
     tally: Tally,
 }
@@ -43,9 +47,7 @@ enum Order {
 
 struct Message {
     bytes: Vec<u8>,
-    name: Name,
-    control: Control,
-    control_length: usize,
+    route: Route,
 }
 
 impl Outbox {
@@ -73,6 +75,8 @@ impl Outbox {
             capacity,
             order,
             queue: VecDeque::with_capacity(capacity),
+            names: [Name::EMPTY; BATCH].into(),
+            controls: [Control::EMPTY; BATCH].into(),
             spare: Vec::with_capacity(capacity),
             tally: Tally::default(),
         }
@@ -99,13 +103,7 @@ impl Outbox {
             self.tally.dropped += 1;
             self.pop_oldest();
         }
-        let peer = match self.family {
-            Family::V4 => route.peer,
-            Family::V6 => map(route.peer),
-        };
-        let control = route.local.and_then(|local| Control::encode(local, self.family));
-        let (control, control_length) = control.unwrap_or((Control::EMPTY, 0));
-        let message = Message { bytes, name: Name::encode(peer), control, control_length };
+        let message = Message { bytes, route: *route };
         match self.order {
             Order::OldestFirst => self.queue.push_back(message),
             Order::NewestFirst => self.queue.push_front(message),
@@ -197,27 +195,35 @@ impl Outbox {
     fn send_once(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         let mut vectors = [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; BATCH];
         let mut headers: [libc::mmsghdr; BATCH] = array::from_fn(|_| empty_header());
-        let slots = vectors.iter_mut().zip(&mut headers);
+        let family = self.family;
+        let ends = self.names.iter_mut().zip(&mut self.controls);
+        let slots = vectors.iter_mut().zip(&mut headers).zip(ends);
         let mut count = 0;
-        for (message, (vector, header)) in self.queue.iter().zip(slots) {
+        for (message, ((vector, header), (name, control))) in self.queue.iter().zip(slots) {
             count += 1;
+            *name = Name::encode(match family {
+                Family::V4 => message.route.peer,
+                Family::V6 => map(message.route.peer),
+            });
             *vector = libc::iovec {
                 iov_base: message.bytes.as_ptr().cast_mut().cast(),
                 iov_len: message.bytes.len(),
             };
-            header.msg_hdr.msg_name = message.name.bytes().as_ptr().cast_mut().cast();
-            header.msg_hdr.msg_namelen = message.name.length();
+            header.msg_hdr.msg_name = name.bytes().as_ptr().cast_mut().cast();
+            header.msg_hdr.msg_namelen = name.length();
             header.msg_hdr.msg_iov = vector;
             header.msg_hdr.msg_iovlen = 1;
-            if message.control_length > 0 {
-                header.msg_hdr.msg_control = message.control.bytes().as_ptr().cast_mut().cast();
-                header.msg_hdr.msg_controllen = message.control_length as _;
+            let local = message.route.local.and_then(|local| Control::encode(local, family));
+            if let Some((encoded, length)) = local {
+                *control = encoded;
+                header.msg_hdr.msg_control = control.bytes().as_ptr().cast_mut().cast();
+                header.msg_hdr.msg_controllen = length as _;
             }
         }
         // SAFETY: the descriptor is borrowed, so open. The first `count` headers point to a vector on
-        // this stack, and to the bytes, name and control of a queued message, with their true lengths;
-        // the queue is exclusively ours and is not touched until the call returns. The kernel only reads
-        // through these pointers and writes nothing but `msg_len` of the headers.
+        // this stack, to the bytes of a queued message, and to a name and a control of its own, with
+        // their true lengths; all are exclusively ours and are not touched until the call returns. The
+        // kernel only reads through these pointers and writes nothing but `msg_len` of the headers.
         let result = unsafe {
             libc::sendmmsg(
                 socket.as_raw_fd(),
