@@ -156,7 +156,7 @@ fn rules(kind: &str) -> String {
     let rule = |at: u32| match (kind, number(at)) {
         ("exact", one) => format!("rewrite name {one}.example.org one.test\n"),
         ("prefix", one) => format!("rewrite name prefix {one}- {one}.\n"),
-        ("suffix", one) => format!("rewrite name suffix {one}.example.org. .test.\n"),
+        ("suffix", one) => format!("rewrite name suffix {one}.example.org. {one}.test.\n"),
         ("substring", one) => format!("rewrite name substring -{one}- x\n"),
         (_, one) => format!("rewrite name regex ^{one}[.](.*)[.]org[.]$ {{1}}.test\n"),
     };
