@@ -95,7 +95,7 @@ fn decoded(record: &[u8]) -> (u64, u64, Vec<u8>) {
 }
 
 /// Shakes hands, reads four records for each of two queries, and the end of the stream.
-fn collect(mut stream: impl Read + Write, server: Server) {
+fn collect(mut stream: impl Read + Write, server: &Server) {
     assert_eq!(frame(&mut stream), Err(READY));
     stream.write_all(&control(ACCEPT)).unwrap();
     assert_eq!(frame(&mut stream), Err(START));
@@ -138,7 +138,7 @@ fn a_collector_behind_a_unix_socket_reads_all_records() {
     let path = folder.path().join("tap.sock");
     let listener = UnixListener::bind(&path).unwrap();
     let server = server(&format!("unix://{}", path.display()), &upstream);
-    collect(listener.accept().unwrap().0, server);
+    collect(listener.accept().unwrap().0, &server);
 }
 
 #[test]
@@ -146,5 +146,5 @@ fn a_collector_behind_tcp_reads_all_records() {
     let upstream = upstream();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let server = server(&format!("tcp://{}", listener.local_addr().unwrap()), &upstream);
-    collect(listener.accept().unwrap().0, server);
+    collect(listener.accept().unwrap().0, &server);
 }
