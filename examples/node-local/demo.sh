@@ -2,12 +2,15 @@
 # A node, a pod and the cluster's DNS in three network namespaces of this machine: what an upgrade, a kill
 # and an end of node-cache mean for a pod that asks the address of the Service kube-dns.
 #
-#   sudo examples/node-local/demo.sh target/release/node-cache
+#   sudo examples/node-local/demo.sh target/release/node-cache [k8s-dns-node-cache]
+#
+# With the original as second argument it also shows the way back to it, and forth again.
 #
 # Wants root, iproute2, iptables, nft, conntrack, dig and dnsmasq. Where the kernel has no dummy links, a
 # bridge takes the place of one.
 set -euo pipefail
 binary=$(realpath "$1")
+original=${2:+$(realpath "$2")}
 dir=$(mktemp -d)
 node=node-$$ pod=pod-$$ dns=dns-$$
 
@@ -83,6 +86,18 @@ start() {
     done
 }
 
+# Starts the original, and waits until it listens; its process is $last.
+start_original() {
+    ip netns exec $node "$original" -localip 169.254.20.10,10.96.0.10 -conf "$dir/Corefile.original" \
+        -basecorefile "$dir/Corefile.base" -upstreamsvc kube-dns-upstream -pidfile "$dir/pid" &>"$dir/original" &
+    last=$!
+    until grep -q '^CoreDNS-' "$dir/original"; do
+        :
+    done
+    # It looks for its process file once a second, and makes the rules then.
+    sleep 2
+}
+
 end() {
     kill -s "$1" "$2"
     wait "$2" 2>/dev/null || true
@@ -149,4 +164,29 @@ ask
 echo "# it is killed; a second later"
 end KILL $last
 sleep 1
+ask
+if [ -z "$original" ]; then
+    exit
+fi
+echo "# node-cache starts, the original starts beside it, and node-cache ends: a downgrade"
+start
+before=$last
+start_original
+end TERM $before
+rules
+ask
+echo "# node-cache starts beside the original, which is killed: an upgrade"
+before=$last
+start
+end KILL $before
+rules
+ask
+echo "# node-cache is killed, and the original adopts what it finds"
+end KILL $last
+start_original
+rules
+ask
+echo "# the original ends"
+end TERM $last
+rules
 ask

@@ -3,6 +3,7 @@
 
 mod config_maps;
 mod image;
+mod links;
 mod manifests;
 mod namespace;
 mod ownership;

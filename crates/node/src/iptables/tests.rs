@@ -138,3 +138,17 @@ fn what_is_left_after_a_withdrawal_that_fails_is_adopted() {
     assert_eq!(kept(&v4, &v6, &metrics).ensure(), Done::Good);
     assert_eq!((count_different(&v4), count_different(&v6)), (24, 12));
 }
+
+#[test]
+fn rules_that_are_there_twice_are_removed_twice() {
+    let (v4, v6, metrics) = (Table::default(), Table::default(), Metrics::new(1));
+    let mut iptables = kept(&v4, &v6, &metrics);
+    assert_eq!(iptables.ensure(), Done::Good);
+    let other = ("raw OUTPUT".to_owned(), "-A OUTPUT -p tcp --dport 53 -j NOTRACK".to_owned());
+    let mut doubled = v4.lines.borrow().clone();
+    doubled.push(other.clone());
+    v4.lines.borrow_mut().extend(doubled);
+    iptables.withdraw(Instant::now() + Duration::from_secs(60));
+    // What is somebody else's stays.
+    assert_eq!(*v4.lines.borrow(), [other]);
+}
