@@ -1,14 +1,19 @@
 //! What a query costs in process: the gate, the walk over a reply, and whole chains without
 //! sockets. `cargo bench -p dunlin --bench query_path`; figures are in docs/performance.md.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use divan::{Bencher, black_box};
 use dunlin_core::Transport;
 use dunlin_core::gate::{self, Opcodes};
+use dunlin_core::metrics::{self, DnsMetrics, Metrics, SiteSeries};
+use dunlin_core::replacer::{Event, Format, Outcome};
 use dunlin_core::rr::RecordType;
+use dunlin_core::site::Site;
 use dunlin_core::testing::query;
-use dunlin_core::wire::{Summary, WireName, write_u16};
+use dunlin_core::wire::{Flags, Summary, WireName, write_u16};
 use dunlin_engine::Embedded;
 use tokio::runtime::Runtime;
 
@@ -55,6 +60,70 @@ fn chain_answers(bencher: Bencher<'_, '_>, name: &str) {
     let message = message();
     bencher
         .bench(|| runtime.block_on(server.answer(black_box(&message), client(), Transport::Udp)));
+}
+
+/// A cached answer of the last of so many server blocks, for a name in its zone, and for one ten
+/// labels below.
+#[divan::bench(args = [(1, ""), (1000, ""), (1, "a.b.c.d.e.f.g.h.i.j."), (1000, "a.b.c.d.e.f.g.h.i.j.")], sample_size = 100)]
+fn blocks_dispatch(bencher: Bencher<'_, '_>, (blocks, labels): (u32, &str)) {
+    let block = |number| format!("zone{number}.test:5300 {{\ncache\nwhoami\n}}\n");
+    let corefile: String = (0..blocks).map(block).collect();
+    let name = format!("{labels}www.zone{}.test.", blocks - 1);
+    answer(bencher, &corefile, &query(&name, RecordType::A).edns(1232).to_bytes());
+}
+
+/// A cached reply of so many A records, 16 octets each, for a client that takes `room` octets: one
+/// that fits, and what is cut off from one that does not.
+#[divan::bench(args = [(20, 512), (60, 512), (60, 1232), (100, 1232)], sample_size = 100)]
+fn reply_is_fitted(bencher: Bencher<'_, '_>, (records, room): (u32, u16)) {
+    let mut corefile = ".:5300 {\ncache\nhosts {\n".to_owned();
+    for last in 0..records {
+        let _ = writeln!(corefile, "192.0.2.{last} www.example.org");
+    }
+    corefile += "}\n}\n";
+    let asked = query("www.example.org.", RecordType::A);
+    let asked = if room > 512 { asked.edns(room) } else { asked };
+    answer(bencher, &corefile, &asked.to_bytes());
+}
+
+/// How long the server takes for a message, once what can be cached is cached.
+fn answer(bencher: Bencher<'_, '_>, corefile: &str, message: &[u8]) {
+    let Ok(runtime) = Runtime::new() else { return };
+    let server = runtime.block_on(Embedded::new(dunlin_plugins::registry(), corefile));
+    let Ok(server) = server else { return };
+    let ask = || runtime.block_on(server.answer(black_box(message), client(), Transport::Udp));
+    bencher.bench(ask);
+}
+
+/// The line of *log*, without the clock and the queue.
+#[divan::bench(args = ["{common}", "{combined}"], sample_size = 100)]
+fn log_line_is_formatted(bencher: Bencher<'_, '_>, format: &str) {
+    let format = Format::compile(format);
+    let query = query("www.Example.org.", RecordType::A).build();
+    let outcome = Some(Outcome { rcode: 0, flags: Flags(0x8180), size: 64 });
+    let mut line = Vec::with_capacity(512);
+    bencher.bench_local(|| {
+        line.clear();
+        let duration = Some(black_box(Duration::from_nanos(123_456)));
+        format.append(&Event { query: &query, outcome, duration }, &mut line);
+        line.len()
+    });
+}
+
+/// All that *prometheus* counts of a query: in cells of the one worker, or, where there are none, in
+/// those that all other threads share.
+#[divan::bench(args = [1, 0], sample_size = 1000)]
+fn query_is_counted(bencher: Bencher<'_, '_>, workers: usize) {
+    // Harmless to the other benchmarks: their metrics have no cells of workers.
+    dunlin_core::worker::enter(0);
+    let metrics = DnsMetrics::of(&Metrics::new(workers));
+    let series = SiteSeries::new(&metrics, &Site::none());
+    let query = query("www.Example.org.", RecordType::A).build();
+    bencher.bench_local(|| {
+        let duration = black_box(Duration::from_micros(12));
+        let (query_len, reply_len, rcode, author) = (44, 64, 0, "cache");
+        series.count(&query, &metrics::Outcome { query_len, reply_len, duration, rcode, author });
+    });
 }
 
 /// What rules cost a query: none of them is for it but where the name says so.

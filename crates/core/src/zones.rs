@@ -1,6 +1,10 @@
 //! Zones as directives name them, and the question whether a name lies in one.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
 
 use crate::query::Query;
 use crate::wire::WireName;
@@ -132,19 +136,33 @@ impl fmt::Display for Zone {
 
 /// A list of zones.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Zones(Vec<Zone>);
+pub struct Zones {
+    list: Vec<Zone>,
+    /// Only of a list that is too long to be walked for every query.
+    index: Option<Arc<Index>>,
+}
+
+/// Lists from this length on have an index.
+const MANY: usize = 8;
 
 impl Zones {
     /// These zones.
     #[must_use]
     pub fn new(zones: Vec<Zone>) -> Self {
-        Self(zones)
+        let index = (zones.len() >= MANY).then(|| Arc::new(Index::of(&zones)));
+        Self { list: zones, index }
     }
 
     /// The longest zone that contains the name, given in lower-case wire form.
     #[must_use]
     pub fn longest(&self, name: &[u8]) -> Option<&Zone> {
-        self.0.iter().filter(|zone| zone.contains(name)).max_by_key(|zone| zone.wire.len())
+        match &self.index {
+            Some(index) => self.list.get(index.longest(name)?),
+            None => {
+                let holding = self.list.iter().filter(|zone| zone.contains(name));
+                holding.max_by_key(|zone| zone.wire.len())
+            }
+        }
     }
 
     /// The longest zone that contains the name that the query asks for.
@@ -155,13 +173,48 @@ impl Zones {
 
     /// All zones, in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Zone> {
-        self.0.iter()
+        self.list.iter()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.list.is_empty()
+    }
+}
+
+/// Where in a list a zone stands.
+#[derive(Debug, PartialEq, Eq)]
+struct Index {
+    places: HashMap<Box<[u8]>, usize, RandomState>,
+    /// Bit N tells that some zone has N octets: no other suffix of a name is looked up.
+    lengths: [u64; 4],
+}
+
+impl Index {
+    fn of(zones: &[Zone]) -> Self {
+        let places = zones.iter().enumerate().map(|(place, zone)| (zone.wire.clone(), place));
+        let mut lengths = [0; 4];
+        for zone in zones {
+            if let Some(word) = lengths.get_mut(zone.wire.len() / 64) {
+                *word |= 1 << (zone.wire.len() % 64);
+            }
+        }
+        Self { places: places.collect(), lengths }
+    }
+
+    fn longest(&self, name: &[u8]) -> Option<usize> {
+        let mut suffix = name;
+        loop {
+            let word = self.lengths.get(suffix.len() / 64).copied().unwrap_or_default();
+            if word >> (suffix.len() % 64) & 1 == 1
+                && let Some(place) = self.places.get(suffix)
+            {
+                return Some(*place);
+            }
+            let label = usize::from(*suffix.first()?);
+            suffix = suffix.get(label + 1..)?;
+        }
     }
 }
 
@@ -179,7 +232,7 @@ impl Fallthrough {
     /// For names in these zones; without any, for every name.
     #[must_use]
     pub fn below(zones: Zones) -> Self {
-        Self(if zones.is_empty() { Zones(vec![Zone::root()]) } else { zones })
+        Self(if zones.is_empty() { Zones::new(vec![Zone::root()]) } else { zones })
     }
 
     /// Whether the query is to be handed on.
@@ -316,7 +369,7 @@ mod tests {
 
         #[test]
         fn the_longest_zone_is_the_one_with_most_labels_in_common(
-            list in vec(labels(), 0..6),
+            list in vec(labels(), 0..3 * MANY),
             name in labels(),
         ) {
             let zones = Zones::new(list.iter().map(|labels| zone(labels)).collect());

@@ -10,46 +10,56 @@ use crate::cache::key::Key;
 
 /// Entries by hash. Two keys with one hash share a place: the later one wins it, and a look-up
 /// with the other finds nothing.
+#[derive(Default)]
 pub(super) struct Half {
-    entries: LruCache<u64, Entry, BuildHasherDefault<Identity>>,
+    /// Made for the first entry: an empty one takes 300 octets of heap, 512 times a server block.
+    entries: Option<Entries>,
     octets: usize,
 }
 
+type Entries = LruCache<u64, Entry, BuildHasherDefault<Identity>>;
+
 impl Half {
     pub(super) fn get(&self, key: &Key<'_>) -> Option<&Entry> {
-        self.entries.peek(&key.hash()).filter(|entry| entry.is_of(key))
+        self.entries.as_ref()?.peek(&key.hash()).filter(|entry| entry.is_of(key))
     }
 
     pub(super) fn get_mut(&mut self, key: &Key<'_>) -> Option<&mut Entry> {
-        self.entries.peek_mut(&key.hash()).filter(|entry| entry.is_of(key))
+        self.entries.as_mut()?.peek_mut(&key.hash()).filter(|entry| entry.is_of(key))
     }
 
     pub(super) fn promote(&mut self, key: &Key<'_>) {
-        self.entries.promote(&key.hash());
+        if let Some(entries) = &mut self.entries {
+            entries.promote(&key.hash());
+        }
     }
 
     pub(super) fn put(&mut self, key: &Key<'_>, entry: Entry) {
         self.octets += entry.cost();
-        if let Some(replaced) = self.entries.put(key.hash(), entry) {
+        // Unbounded, because the bound is in octets too, and so that room is taken as it is used.
+        let entries = self
+            .entries
+            .get_or_insert_with(|| Entries::unbounded_with_hasher(BuildHasherDefault::default()));
+        if let Some(replaced) = entries.put(key.hash(), entry) {
             self.forget(&replaced);
         }
     }
 
     pub(super) fn take(&mut self, key: &Key<'_>) -> Option<Entry> {
         self.get(key)?;
-        let taken = self.entries.pop(&key.hash())?;
+        let taken = self.entries.as_mut()?.pop(&key.hash())?;
         self.forget(&taken);
         Some(taken)
     }
 
     /// Removes the entry that was used least recently; false if there is none.
     pub(super) fn evict(&mut self) -> bool {
-        let evicted = self.entries.pop_lru();
+        let evicted = self.entries.as_mut().and_then(Entries::pop_lru);
         evicted.inspect(|(_, entry)| self.forget(entry)).is_some()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.as_ref().map_or(0, Entries::len)
     }
 
     pub(super) fn octets(&self) -> usize {
@@ -58,13 +68,6 @@ impl Half {
 
     fn forget(&mut self, entry: &Entry) {
         self.octets = self.octets.saturating_sub(entry.cost());
-    }
-}
-
-impl Default for Half {
-    fn default() -> Self {
-        // Unbounded, because the bound is in octets too, and so that room is taken as it is used.
-        Self { entries: LruCache::unbounded_with_hasher(BuildHasherDefault::default()), octets: 0 }
     }
 }
 
