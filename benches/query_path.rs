@@ -117,7 +117,7 @@ fn query_is_counted(bencher: Bencher<'_, '_>, workers: usize) {
     // Harmless to the other benchmarks: their metrics have no cells of workers.
     dunlin_core::worker::enter(0);
     let metrics = DnsMetrics::of(&Metrics::new(workers));
-    let series = SiteSeries::new(&metrics, &Site::none());
+    let series = SiteSeries::new(&metrics, Site::none());
     let query = query("www.Example.org.", RecordType::A).build();
     bencher.bench_local(|| {
         let duration = black_box(Duration::from_micros(12));

@@ -56,23 +56,10 @@ done
 ip netns exec $dns dnsmasq -k --no-resolv --no-hosts --listen-address=10.2.0.2 --bind-interfaces \
     --address=/cluster.local/10.96.0.1 --local-ttl=30 --pid-file= &
 
-cat >"$dir/Corefile.base" <<'COREFILE'
-cluster.local:53 {
-    errors
-    cache {
-            success 9984 30
-            denial 9984 5
-    }
-    reload
-    loop
-    bind __PILLAR__LOCAL__DNS__ __PILLAR__DNS__SERVER__
-    forward . __PILLAR__CLUSTER__DNS__ {
-            force_tcp
-    }
-    prometheus :9253
-    health 169.254.20.10:8080
-}
-COREFILE
+# The Corefile of the manifest as it is, with what an operator fills in.
+sed -n '/^  Corefile: |$/,/^---$/{s/^    //p}' "$(dirname "$0")/base/nodelocaldns.yaml" |
+    sed -e 's/__PILLAR__DNS__DOMAIN__/cluster.local/g' -e 's/__PILLAR__LOCAL__DNS__/169.254.20.10/g' \
+        -e 's/__PILLAR__DNS__SERVER__/10.96.0.10/g' >"$dir/Corefile.base"
 export KUBE_DNS_UPSTREAM_SERVICE_HOST=10.96.0.99
 
 # Starts one more node-cache and waits until the interface is its own; its process is $last.
