@@ -91,10 +91,7 @@ impl Worker {
 async fn work(mut assignments: mpsc::Receiver<Assignment>, connections: Arc<Connections>) {
     while let Some(Assignment { listener, udp, tcp }) = assignments.recv().await {
         let tasks = listener.tasks.clone();
-        match tokio::net::UdpSocket::from_std(udp) {
-            Ok(socket) => _ = tasks.spawn(serve_udp(Arc::clone(&listener), socket)),
-            Err(error) => tracing::error!(%error, "a UDP socket cannot be served"),
-        }
+        tasks.spawn(serve_udp(Arc::clone(&listener), udp));
         match tokio::net::TcpListener::from_std(tcp) {
             Ok(socket) => {
                 let connections = Arc::clone(&connections);

@@ -1,5 +1,6 @@
 //! Asking a tree about a query. `None` is a failure, which makes the whole expression false.
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 
 use regex::Regex;
@@ -11,14 +12,36 @@ use super::value::Value;
 /// Longest list that a range may stand for: what is written in a Corefile is short.
 const MAX_RANGE: i64 = 10_000;
 
+/// Elements of lists that one expression may make and look at: quantifiers inside of each other are
+/// no way to keep a worker busy.
+const MAX_ELEMENTS: usize = 100_000;
+
+/// Asking an expression once.
+pub(super) struct Run<'s, 'a> {
+    scope: &'s Scope<'a>,
+    elements_left: Cell<usize>,
+}
+
+impl<'s, 'a> Run<'s, 'a> {
+    pub(super) fn of(scope: &'s Scope<'a>) -> Self {
+        Self { scope, elements_left: Cell::new(MAX_ELEMENTS) }
+    }
+
+    fn spend(&self, elements: usize) -> Option<()> {
+        self.elements_left.set(self.elements_left.get().checked_sub(elements)?);
+        Some(())
+    }
+}
+
 impl Tree {
     /// The value; `element` is what a quantifier looks at.
     pub(super) fn evaluate<'a>(
         &'a self,
-        scope: &Scope<'a>,
+        run: &Run<'_, 'a>,
         element: Option<&Value<'a>>,
     ) -> Option<Value<'a>> {
-        let of = |tree: &'a Self| tree.evaluate(scope, element);
+        let scope = run.scope;
+        let of = |tree: &'a Self| tree.evaluate(run, element);
         match self {
             Self::Literal(value) => Some(borrowed(value)),
             Self::List(items) => items.iter().map(of).collect::<Option<_>>().map(Value::List),
@@ -33,9 +56,10 @@ impl Tree {
             }
             Self::Quantified(quantifier, list, condition) => {
                 let Value::List(items) = of(list)? else { return None };
+                run.spend(items.len())?;
                 let mut found = 0_usize;
                 for item in &items {
-                    let holds = condition.evaluate(scope, Some(item))?.truth()?;
+                    let holds = condition.evaluate(run, Some(item))?.truth()?;
                     found += usize::from(holds);
                 }
                 Some(Value::Bool(match quantifier {
@@ -73,6 +97,7 @@ impl Tree {
                     None | Some(Value::Nil) => of(other),
                     known => known,
                 },
+                Operator::Range => range(run, &of(one)?, &of(other)?),
                 _ => combine(*operator, of(one)?, of(other)?),
             },
         }
@@ -119,7 +144,6 @@ fn combine<'a>(operator: Operator, one: Value<'a>, other: Value<'a>) -> Option<V
             let pattern = Regex::new(other.as_text()?).ok()?;
             Some(Value::Bool(pattern.is_match(one.as_text()?)))
         }
-        Operator::Range => range(&one, &other),
         Operator::Add => match (&one, &other) {
             (Value::Text(one), Value::Text(other)) => Value::bounded(format!("{one}{other}")),
             _ => arithmetic(&one, &other, i64::checked_add, |one, other| one + other),
@@ -134,7 +158,7 @@ fn combine<'a>(operator: Operator, one: Value<'a>, other: Value<'a>) -> Option<V
             _ => None,
         },
         Operator::Power => Some(Value::Float(one.number()?.powf(other.number()?))),
-        Operator::Or | Operator::And | Operator::Coalesce => None,
+        Operator::Or | Operator::And | Operator::Coalesce | Operator::Range => None,
     }
 }
 
@@ -150,8 +174,9 @@ fn arithmetic<'a>(
     }
 }
 
-fn range<'a>(one: &Value<'a>, other: &Value<'a>) -> Option<Value<'a>> {
+fn range<'a>(run: &Run<'_, 'a>, one: &Value<'a>, other: &Value<'a>) -> Option<Value<'a>> {
     let (Value::Integer(first), Value::Integer(last)) = (one, other) else { return None };
-    let is_short = last.checked_sub(*first).is_some_and(|length| length < MAX_RANGE);
-    is_short.then(|| Value::List((*first..=*last).map(Value::Integer).collect()))
+    let length = last.checked_sub(*first).filter(|length| *length < MAX_RANGE)?;
+    run.spend(usize::try_from(length).unwrap_or_default())?;
+    Some(Value::List((*first..=*last).map(Value::Integer).collect()))
 }

@@ -23,11 +23,12 @@ mod tree;
 mod types;
 mod value;
 
-use crate::Query;
+use self::evaluate::Run;
 
 pub use self::scope::{BadName, Names, Scope};
 use self::tree::Tree;
 pub use self::value::Value;
+use crate::Query;
 
 /// An expression, ready to be asked.
 #[derive(Debug)]
@@ -53,12 +54,13 @@ impl Expression {
     /// Whether the expression is true of a query. Anything but `true`, and any failure, is false.
     #[must_use]
     pub fn holds(&self, query: &Query) -> bool {
-        matches!(self.0.evaluate(&Scope::of(query), None), Some(Value::Bool(true)))
+        let scope = Scope::of(query);
+        matches!(self.0.evaluate(&Run::of(&scope), None), Some(Value::Bool(true)))
     }
 
     /// What the expression is worth; `None` if it fails.
     #[must_use]
     pub fn value(&self, scope: &Scope<'_>) -> Option<Value<'static>> {
-        self.0.evaluate(scope, None)?.kept()
+        self.0.evaluate(&Run::of(scope), None)?.kept()
     }
 }

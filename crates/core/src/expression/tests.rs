@@ -51,7 +51,7 @@ fn what_a_query_is_known_by() {
     assert!(holds("metadata('a/b') == ''", &asked().build()));
 }
 
-const TRUE: [&str; 76] = [
+const TRUE: [&str; 77] = [
     "true",
     "not false",
     "!false && true",
@@ -128,10 +128,11 @@ const TRUE: [&str; 76] = [
     "not (type() == 'A') and proto() == 'udp'",
     "not true == false",
     "1 < 2 == true",
+    "all(1..9999, any(1..3, # > 0))",
 ];
 
 /// Other results than `true`, and what fails with a query.
-const FALSE: [&str; 34] = [
+const FALSE: [&str; 35] = [
     "false",
     "1",
     "'true'",
@@ -149,6 +150,7 @@ const FALSE: [&str; 34] = [
     "[1][5] == 1",
     "9223372036854775807 + 1 == 0",
     "len(0..100000) > 0",
+    "all(1..9999, any(1..9999, # > 0))",
     "['a'][0] < 1",
     "name() matches '(' + ''",
     "any([1], # contains 'a')",

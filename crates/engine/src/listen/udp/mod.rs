@@ -2,10 +2,12 @@
 //! had to wait are sent as they come.
 
 mod backlog;
+mod door;
 #[cfg(test)]
 mod tests;
 
 use std::io;
+use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,12 +18,11 @@ use dunlin_core::gate::DropReason;
 use dunlin_core::query::Source;
 use dunlin_os::batch::{BATCH, Datagram, Family, Inbox, Outbox, Route};
 use parking_lot::Mutex;
-use tokio::io::Interest;
-use tokio::net::UdpSocket;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use self::backlog::Backlog;
+use self::door::Door;
 use crate::listen::Listener;
 use crate::serve::{Answer, Later, Outlet};
 use crate::table::Table;
@@ -29,7 +30,7 @@ use crate::table::Table;
 /// One socket of one worker.
 struct Endpoint {
     listener: Arc<Listener>,
-    socket: UdpSocket,
+    socket: Door,
     family: Family,
     /// All replies of a listener that has a send queue (`shed`), in place of what follows.
     backlog: Mutex<Option<Backlog>>,
@@ -58,6 +59,10 @@ const LAST_BATCHES: usize = 1024;
 /// answered too.
 pub(crate) async fn serve_udp(listener: Arc<Listener>, socket: UdpSocket) {
     let Ok(family) = Family::of(&socket) else { return };
+    let socket = match Door::new(socket) {
+        Ok(socket) => socket,
+        Err(error) => return tracing::error!(%error, "a UDP socket cannot be served"),
+    };
     let stop = listener.stop.clone();
     let endpoint = Endpoint::new(listener, socket, family);
     let mut inbox = Inbox::new();
@@ -94,7 +99,7 @@ pub(crate) async fn serve_udp(listener: Arc<Listener>, socket: UdpSocket) {
 }
 
 impl Endpoint {
-    fn new(listener: Arc<Listener>, socket: UdpSocket, family: Family) -> Arc<Self> {
+    fn new(listener: Arc<Listener>, socket: Door, family: Family) -> Arc<Self> {
         Arc::new(Self {
             listener,
             socket,
@@ -108,8 +113,7 @@ impl Endpoint {
 
     /// One batch. True if there may be more to read.
     async fn turn(self: &Arc<Self>, inbox: &mut Inbox, outbox: &mut Outbox) -> bool {
-        let received =
-            self.socket.try_io(Interest::READABLE, || inbox.receive_draining(&self.socket));
+        let received = self.socket.read(|socket| inbox.receive_draining(socket));
         self.handle_batch(&received, inbox, outbox).await
     }
 
@@ -222,23 +226,18 @@ impl Endpoint {
     /// Sends the late replies, waiting for room in the send buffer if need be.
     async fn flush_late(&self) {
         while self.late.lock().flush(&self.socket).is_err() {
-            if self.socket.writable().await.is_err() {
+            if self.socket.room().await.is_err() {
                 return self.late.lock().clear();
             }
-            // The direct flush above did not tell tokio that the socket is full.
-            let flush = || self.late.lock().flush(&self.socket);
-            let _told = self.socket.try_io(Interest::WRITABLE, flush);
         }
     }
 
     /// Sends the batch. The send buffer of a UDP socket is seldom full, and drains by itself.
     async fn send(&self, outbox: &mut Outbox) {
         while outbox.flush(&self.socket).is_err() {
-            if self.socket.writable().await.is_err() {
+            if self.socket.room().await.is_err() {
                 return outbox.clear();
             }
-            // The direct flush above did not tell tokio that the socket is full.
-            let _told = self.socket.try_io(Interest::WRITABLE, || outbox.flush(&self.socket));
         }
     }
 }

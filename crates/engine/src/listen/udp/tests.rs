@@ -21,7 +21,7 @@ use crate::testing::{listener, table_of};
 struct Serving {
     listener: Arc<Listener>,
     /// The socket that is served.
-    socket: std::net::UdpSocket,
+    socket: UdpSocket,
     metrics: Metrics,
     thread: JoinHandle<()>,
 }
@@ -40,7 +40,7 @@ fn serve_table(table: Table, address: &str) -> Serving {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let tasks = served.tasks.clone();
-            tasks.spawn(serve_udp(served, UdpSocket::from_std(socket).unwrap()));
+            tasks.spawn(serve_udp(served, socket));
             tasks.wait().await;
         });
     });

@@ -11,7 +11,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use dunlin_core::buffer::Buffer;
 use dunlin_core::metrics::Counter;
 use dunlin_os::batch::{BATCH, Family, Outbox, Route};
-use tokio::io::Interest;
 
 use super::Endpoint;
 use crate::table::SendQueue;
@@ -105,18 +104,13 @@ impl Endpoint {
 
     /// Waits for room and sends. True if something is left.
     async fn write_backlog(&self) -> bool {
-        let is_open = self.socket.writable().await.is_ok();
+        let is_open = self.socket.room().await.is_ok();
         let mut backlog = self.backlog.lock();
         let Some(backlog) = backlog.as_mut() else { return false };
         if !is_open {
             backlog.clear();
         }
-        // Through tokio, so that it learns that the socket is full.
-        let _told = self.socket.try_io(Interest::WRITABLE, || {
-            let is_done = backlog.flush(&self.socket);
-            if is_done { Ok(()) } else { Err(std::io::ErrorKind::WouldBlock.into()) }
-        });
-        backlog.has_writer = !backlog.replies.is_empty();
+        backlog.has_writer = !backlog.flush(&self.socket);
         backlog.has_writer
     }
 }

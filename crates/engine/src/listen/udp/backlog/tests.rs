@@ -13,7 +13,8 @@ use dunlin_core::rr::RecordType;
 use dunlin_core::testing::{Stub, query, stub};
 use dunlin_os::batch::Datagram;
 use dunlin_testkit::metrics::value;
-use tokio::net::UdpSocket;
+
+use super::super::door::Door;
 use tokio::time::Instant;
 
 use super::*;
@@ -73,8 +74,7 @@ impl Scene {
         let metrics = Metrics::new(0);
         let listener = listener(with_queue(table, &metrics), &metrics, own.local_addr().unwrap());
         let socket = std::net::UdpSocket::from(OwnedFd::from(own));
-        let socket = UdpSocket::from_std(socket).unwrap();
-        let endpoint = Endpoint::new(listener, socket, Family::V4);
+        let endpoint = Endpoint::new(listener, Door::new(socket).unwrap(), Family::V4);
         Self { endpoint, metrics, peer, filling }
     }
 
@@ -166,10 +166,10 @@ async fn sh8_the_queue_outlives_a_reload_and_is_counted_on() {
 #[tokio::test]
 async fn sh10_a_reply_that_the_kernel_refuses_is_counted() {
     let metrics = Metrics::new(0);
-    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let table = with_queue(table_of(answers()), &metrics);
     let listener = listener(table, &metrics, socket.local_addr().unwrap());
-    let endpoint = Endpoint::new(listener, socket, Family::V4);
+    let endpoint = Endpoint::new(listener, Door::new(socket).unwrap(), Family::V4);
     let nowhere = Route::from(SocketAddr::from(([127, 0, 0, 1], 0)));
     assert!(endpoint.queue_late(&Buffer::copy_of(&[0; 12]), &nowhere));
     endpoint.flush_backlog();
