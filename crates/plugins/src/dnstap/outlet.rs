@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use dunlin_core::metrics::{Counter, Gauge, Metrics};
 use dunlin_core::upkeep::Upkeep;
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::connect::{self, Collector};
 use super::listen::{self, Listener};
@@ -147,7 +147,8 @@ impl Outlet {
 
     /// Tells of dropped records from time to time, and never ends.
     pub(super) async fn report(&self) {
-        let mut ticks = interval(self.pace.report);
+        // Not at once: the losses of a start without a collector are told in one line.
+        let mut ticks = interval_at(Instant::now() + self.pace.report, self.pace.report);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
