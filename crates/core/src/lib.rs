@@ -24,6 +24,7 @@ pub mod query;
 pub mod release;
 pub mod replacer;
 pub mod reply;
+pub mod sieve;
 pub mod site;
 pub mod tap;
 pub mod tasks;

@@ -27,6 +27,15 @@ pub trait Plugin: Send + Sync + 'static {
     /// Our failure, never a DNS result: the client gets SERVFAIL or [`Error::rcode`].
     async fn serve(&self, query: &mut Query, next: Next<'_>) -> Result<Reply>;
 
+    /// Whether there is nothing to do for this query, nor for its reply: the chain then goes past this
+    /// plugin, which costs a tenth of a call of [`Plugin::serve`]. It changes nothing and counts
+    /// nothing, may be asked several times for one query, and may say `false` where a look would take
+    /// long: `serve` is called all the same wherever somebody watches, and then hands the query on.
+    fn ignores(&self, query: &Query) -> bool {
+        let _ = query;
+        false
+    }
+
     /// Adds what this plugin knows about a query to its metadata, before the chain runs. Called
     /// only in server blocks with `metadata`.
     fn describe(&self, query: &Query) {
@@ -96,13 +105,14 @@ impl<'a> Next<'a> {
     where
         'a: 'q,
     {
-        match self.chain.plugins.get(self.index) {
-            Some(plugin) => {
-                let next = Next { chain: self.chain, index: self.index + 1 };
-                Serving::Plugin(plugin.serve(query, next), plugin.name())
+        let mut next = self;
+        while let Some(plugin) = self.chain.plugins.get(next.index) {
+            next.index += 1;
+            if !plugin.ignores(query) {
+                return Serving::Plugin(plugin.serve(query, next), plugin.name());
             }
-            None => Serving::End(self.caller()),
         }
+        Serving::End(next.caller())
     }
 
     /// The plugin that comes next.
@@ -194,6 +204,8 @@ mod tests {
         ReplacesTheReply,
         AsksTwice,
         RunsTheRestDetached,
+        /// Nothing to queries for TXT, and answers others.
+        IgnoresTexts,
     }
 
     struct Link(&'static str, Does);
@@ -204,9 +216,13 @@ mod tests {
             self.0
         }
 
+        fn ignores(&self, query: &Query) -> bool {
+            matches!(self.1, Does::IgnoresTexts) && query.qtype() == RecordType::TXT
+        }
+
         async fn serve(&self, query: &mut Query, next: Next<'_>) -> Result<Reply> {
             match self.1 {
-                Does::Answers => Ok(query.reply()),
+                Does::Answers | Does::IgnoresTexts => Ok(query.reply()),
                 Does::HandsOn => next.run(query).await,
                 Does::EditsTheReply => {
                     next.run(query).await.map(|reply| reply.with_rcode(ResponseCode::Refused))
@@ -270,6 +286,35 @@ mod tests {
         for (links, text) in table {
             let error = ask(&chain(links, None)).await.unwrap_err();
             assert_eq!((error.to_string().as_str(), error.rcode()), (text, ResponseCode::ServFail));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_plugin_ignores_goes_past_it() {
+        let answer = ("z", Does::Answers);
+        let table: [(&[_], _, _); 4] = [
+            (&[("a", Does::IgnoresTexts), answer], RecordType::A, Ok("a")),
+            (&[("a", Does::IgnoresTexts), answer], RecordType::TXT, Ok("z")),
+            (
+                &[
+                    ("a", Does::HandsOn),
+                    ("b", Does::IgnoresTexts),
+                    ("c", Does::IgnoresTexts),
+                    answer,
+                ],
+                RecordType::TXT,
+                Ok("z"),
+            ),
+            (
+                &[("a", Does::HandsOn), ("b", Does::IgnoresTexts)],
+                RecordType::TXT,
+                Err("plugin/b: no next plugin found"),
+            ),
+        ];
+        for (links, qtype, expected) in table {
+            let result = chain(links, None).run(&mut query("a.test", qtype).build()).await;
+            let author = result.map(|reply| reply.author().unwrap());
+            assert_eq!(author.map_err(|error| error.to_string()), expected.map_err(str::to_owned));
         }
     }
 

@@ -34,6 +34,32 @@ impl<'s, 'a> Run<'s, 'a> {
 }
 
 impl Tree {
+    /// As [`Tree::evaluate`] of an expression that is true or false, most often without making values.
+    pub(super) fn truth<'a>(
+        &'a self,
+        run: &Run<'_, 'a>,
+        element: Option<&Value<'a>>,
+    ) -> Option<bool> {
+        let of = |tree: &'a Self| tree.truth(run, element);
+        match self {
+            Self::ClientIn(network) => {
+                Some(network.as_ref()?.contains(&run.scope.query.client().ip()))
+            }
+            Self::Not(inner) => Some(!of(inner)?),
+            // The second is looked at only if it matters.
+            Self::Binary(Operator::Or, one, other) => Some(of(one)? || of(other)?),
+            Self::Binary(Operator::And, one, other) => Some(of(one)? && of(other)?),
+            Self::Binary(operator @ (Operator::Equal | Operator::Unequal), one, other) => {
+                let equal = one.evaluate(run, element)?.equals(&other.evaluate(run, element)?);
+                Some(equal == (*operator == Operator::Equal))
+            }
+            Self::Matches(text, pattern) => {
+                Some(pattern.is_match(text.evaluate(run, element)?.as_text()?))
+            }
+            _ => self.evaluate(run, element)?.truth(),
+        }
+    }
+
     /// The value; `element` is what a quantifier looks at.
     pub(super) fn evaluate<'a>(
         &'a self,
@@ -47,19 +73,24 @@ impl Tree {
             Self::List(items) => items.iter().map(of).collect::<Option<_>>().map(Value::List),
             Self::Element => element.cloned(),
             Self::Variable(place, _) => scope.variables.get(*place).map(borrowed),
+            Self::Call(function, arguments) if arguments.is_empty() => function.call(scope, &[]),
             Self::Call(function, arguments) => {
                 let arguments: Vec<Value<'a>> = arguments.iter().map(of).collect::<Option<_>>()?;
                 function.call(scope, &arguments)
             }
-            Self::ClientIn(network) => {
-                Some(Value::Bool(network.as_ref()?.contains(&scope.query.client().ip())))
-            }
+            Self::ClientIn(_)
+            | Self::Not(_)
+            | Self::Matches(..)
+            | Self::Binary(
+                Operator::Or | Operator::And | Operator::Equal | Operator::Unequal,
+                ..,
+            ) => self.truth(run, element).map(Value::Bool),
             Self::Quantified(quantifier, list, condition) => {
                 let Value::List(items) = of(list)? else { return None };
                 run.spend(items.len())?;
                 let mut found = 0_usize;
                 for item in &items {
-                    let holds = condition.evaluate(run, Some(item))?.truth()?;
+                    let holds = condition.truth(run, Some(item))?;
                     found += usize::from(holds);
                 }
                 Some(Value::Bool(match quantifier {
@@ -69,30 +100,23 @@ impl Tree {
                     Quantifier::One => found == 1,
                 }))
             }
-            Self::Not(inner) => Some(Value::Bool(!of(inner)?.truth()?)),
             Self::Negative(inner) => match of(inner)? {
                 Value::Integer(number) => number.checked_neg().map(Value::Integer),
                 Value::Float(number) => Some(Value::Float(-number)),
                 _ => None,
             },
-            Self::Matches(text, pattern) => {
-                Some(Value::Bool(pattern.is_match(of(text)?.as_text()?)))
-            }
             Self::Index(list, index) => match (of(list)?, of(index)?) {
                 (Value::List(items), Value::Integer(index)) => at(items, index),
                 _ => None,
             },
             Self::Choice(condition, one, other) => {
-                if of(condition)?.truth()? {
+                if condition.truth(run, element)? {
                     of(one)
                 } else {
                     of(other)
                 }
             }
             Self::Binary(operator, one, other) => match operator {
-                // The second is looked at only if it matters.
-                Operator::Or => Some(Value::Bool(of(one)?.truth()? || of(other)?.truth()?)),
-                Operator::And => Some(Value::Bool(of(one)?.truth()? && of(other)?.truth()?)),
                 Operator::Coalesce => match of(one) {
                     None | Some(Value::Nil) => of(other),
                     known => known,
@@ -126,8 +150,6 @@ fn combine<'a>(operator: Operator, one: Value<'a>, other: Value<'a>) -> Option<V
     let texts =
         |test: fn(&str, &str) -> bool| Some(Value::Bool(test(one.as_text()?, other.as_text()?)));
     match operator {
-        Operator::Equal => Some(Value::Bool(one.equals(&other))),
-        Operator::Unequal => Some(Value::Bool(!one.equals(&other))),
         Operator::Less => order(&[Ordering::Less]),
         Operator::AtMost => order(&[Ordering::Less, Ordering::Equal]),
         Operator::Greater => order(&[Ordering::Greater]),
@@ -158,7 +180,12 @@ fn combine<'a>(operator: Operator, one: Value<'a>, other: Value<'a>) -> Option<V
             _ => None,
         },
         Operator::Power => Some(Value::Float(one.number()?.powf(other.number()?))),
-        Operator::Or | Operator::And | Operator::Coalesce | Operator::Range => None,
+        Operator::Or
+        | Operator::And
+        | Operator::Equal
+        | Operator::Unequal
+        | Operator::Coalesce
+        | Operator::Range => None,
     }
 }
 

@@ -55,7 +55,7 @@ impl Expression {
     #[must_use]
     pub fn holds(&self, query: &Query) -> bool {
         let scope = Scope::of(query);
-        matches!(self.0.evaluate(&Run::of(&scope), None), Some(Value::Bool(true)))
+        self.0.truth(&Run::of(&scope), None) == Some(true)
     }
 
     /// What the expression is worth; `None` if it fails.

@@ -13,7 +13,7 @@ mod summary;
 mod tests;
 
 pub use self::flags::Flags;
-pub use self::name::{Presentation, WireName, expand, is_name, same_name, skip};
+pub use self::name::{PLAIN_ROOM, Presentation, WireName, expand, is_name, same_name, skip};
 pub(crate) use self::records::set_ttls;
 pub use self::records::{RecordRef, Records, Section};
 pub(crate) use self::summary::is_before;

@@ -13,6 +13,8 @@ const MAX_POINTERS: usize = 126;
 /// Octets made lower-case at a time: a processor does it with one instruction.
 const STRIDE: usize = 32;
 const ROOM: usize = 256;
+/// Octets that the text of a name may have that needs no escapes.
+pub const PLAIN_ROOM: usize = MAX_NAME_LEN;
 
 /// A lower-case, uncompressed name, on the stack.
 #[derive(Clone, Copy)]
@@ -199,8 +201,32 @@ pub fn same_name(one: &[u8], other: &[u8]) -> bool {
 pub struct Presentation<'a>(pub &'a [u8]);
 
 impl Presentation<'_> {
+    /// The text of a name that needs no escapes, which are most, in a place of the caller's; `None` for
+    /// other names. Nothing is allocated.
+    #[must_use]
+    pub fn plain<'b>(&self, room: &'b mut [u8; PLAIN_ROOM]) -> Option<&'b str> {
+        let (first, labels) = self.0.split_first()?;
+        let text = room.get_mut(..labels.len().max(1))?;
+        // Moved by one, the length of each label stands where the dot in front of it belongs.
+        text.copy_from_slice(if labels.is_empty() { b"." } else { labels });
+        let (mut start, mut length) = (0, usize::from(*first));
+        while length > 0 {
+            let end = start + length;
+            if !text.get(start..end)?.iter().all(|octet| is_plain(*octet)) {
+                return None;
+            }
+            length = usize::from(std::mem::replace(text.get_mut(end)?, b'.'));
+            start = end + 1;
+        }
+        std::str::from_utf8(text).ok().filter(|text| start == text.len() || labels.is_empty())
+    }
+
     /// Appends the text to `out`; cheaper than going through the formatter.
     pub fn append_to(&self, out: &mut Vec<u8>) {
+        if let Some(text) = self.plain(&mut [0; PLAIN_ROOM]) {
+            out.extend_from_slice(text.as_bytes());
+            return;
+        }
         let mut rest = self.0;
         let start = out.len();
         while let Some((&length, after)) = rest.split_first() {
@@ -220,10 +246,27 @@ impl Presentation<'_> {
     }
 }
 
+/// Whether an octet of a label is its own text.
+fn is_plain(octet: u8) -> bool {
+    PLAIN.get(usize::from(octet)).copied().unwrap_or_default()
+}
+
+#[expect(clippy::indexing_slicing, reason = "at compile time")]
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut octet = b'!';
+    while octet <= b'~' {
+        plain[octet as usize] =
+            !matches!(octet, b'.' | b'\'' | b'@' | b';' | b'(' | b')' | b'"' | b'\\');
+        octet += 1;
+    }
+    plain
+};
+
 fn push_escaped(out: &mut Vec<u8>, octet: u8) {
     match octet {
+        _ if is_plain(octet) => out.push(octet),
         b'.' | b'\'' | b'@' | b';' | b'(' | b')' => out.extend_from_slice(&[b'\\', octet]),
-        0x21..=0x7e if !matches!(octet, b'"' | b'\\') => out.push(octet),
         _ => out.extend_from_slice(&[
             b'\\',
             b'0' + octet / 100,
@@ -243,6 +286,9 @@ impl fmt::Display for Presentation<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     fn message(name: &[u8]) -> Vec<u8> {
@@ -330,6 +376,49 @@ mod tests {
         ];
         for (wire, text) in table {
             assert_eq!(Presentation(wire).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_name_has_no_plain_text() {
+        for wire in [&b""[..], b"\x01a", b"\x02a\x00", b"\x01a\x00b", b"\x00\x01a\x00", &[1; 300]] {
+            assert_eq!(Presentation(wire).plain(&mut [0; PLAIN_ROOM]), None, "{wire:x?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_plain_text_is_the_text(
+            plain in vec("[!-~]{1,9}", 0..5),
+            any in vec(vec(any::<u8>(), 1..5), 0..4),
+        ) {
+            let of = |labels: &[&[u8]]| {
+                let mut wire = Vec::new();
+                for label in labels {
+                    wire.push(u8::try_from(label.len()).unwrap());
+                    wire.extend_from_slice(label);
+                }
+                wire.push(0);
+                wire
+            };
+            let plain: Vec<&[u8]> = plain.iter().map(|label| label.as_bytes()).collect();
+            let any: Vec<&[u8]> = any.iter().map(Vec::as_slice).collect();
+            for labels in [plain.clone(), any.clone(), [plain, any].concat()] {
+                let mut escaped = Vec::new();
+                for label in &labels {
+                    label.iter().for_each(|octet| push_escaped(&mut escaped, *octet));
+                    escaped.push(b'.');
+                }
+                let is_plain = labels.concat().into_iter().all(is_plain);
+                let text = if labels.is_empty() { ".".into() } else { String::from_utf8(escaped).unwrap() };
+                let wire = of(&labels);
+                let mut room = [0; PLAIN_ROOM];
+                prop_assert_eq!(
+                    Presentation(&wire).plain(&mut room),
+                    is_plain.then_some(text.as_str())
+                );
+                prop_assert_eq!(Presentation(&wire).to_string(), text);
+            }
         }
     }
 }

@@ -20,6 +20,10 @@ impl Plugin for Any {
         "any"
     }
 
+    fn ignores(&self, query: &Query) -> bool {
+        query.qtype_code() != ANY
+    }
+
     async fn serve(&self, query: &mut Query, next: Next<'_>) -> Result<Reply> {
         if query.qtype_code() != ANY {
             return next.run(query).await;

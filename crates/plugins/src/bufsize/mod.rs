@@ -21,6 +21,10 @@ impl Plugin for Bufsize {
         "bufsize"
     }
 
+    fn ignores(&self, query: &Query) -> bool {
+        query.edns().is_none()
+    }
+
     async fn serve(&self, query: &mut Query, next: Next<'_>) -> Result<Reply> {
         query.cap_udp_size(self.size);
         next.run(query).await

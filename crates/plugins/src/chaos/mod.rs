@@ -28,6 +28,10 @@ impl Plugin for Chaos {
         "chaos"
     }
 
+    fn ignores(&self, query: &Query) -> bool {
+        query.qclass_code() != CH
+    }
+
     async fn serve(&self, query: &mut Query, next: Next<'_>) -> Result<Reply> {
         match self.texts(query) {
             Some(texts) => Ok(answer(query, texts)),

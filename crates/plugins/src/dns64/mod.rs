@@ -43,6 +43,10 @@ impl Plugin for Dns64 {
         "dns64"
     }
 
+    fn ignores(&self, query: &Query) -> bool {
+        !self.is_wanted(query)
+    }
+
     async fn serve(&self, query: &mut Query, next: Next<'_>) -> Result<Reply> {
         if !self.is_wanted(query) {
             return next.run(query).await;

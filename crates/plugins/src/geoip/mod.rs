@@ -53,6 +53,11 @@ impl Plugin for GeoIp {
         "geoip"
     }
 
+    /// All that it does is to describe.
+    fn ignores(&self, _query: &Query) -> bool {
+        true
+    }
+
     async fn serve(&self, query: &mut Query, next: Next<'_>) -> Result<Reply> {
         next.run(query).await
     }

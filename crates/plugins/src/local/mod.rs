@@ -42,6 +42,12 @@ impl Plugin for Local {
         "local"
     }
 
+    fn ignores(&self, query: &Query) -> bool {
+        let qname = query.qname();
+        !(names::is_prefixed(qname) || names::is_below_localhost(qname))
+            && names::place(qname).is_none()
+    }
+
     async fn serve(&self, query: &mut Query, next: Next<'_>) -> Result<Reply> {
         let qname = query.qname();
         let is_prefixed = self.prefix == Prefix::Answer && names::is_prefixed(qname);

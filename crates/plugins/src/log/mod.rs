@@ -45,6 +45,10 @@ impl Plugin for Log {
         "log"
     }
 
+    fn ignores(&self, query: &Query) -> bool {
+        !self.rules.iter().any(|rule| rule.scope.contains(query.qname()))
+    }
+
     /// The first rule whose scope has the name decides; later ones are never looked at.
     async fn serve(&self, query: &mut Query, next: Next<'_>) -> Result<Reply> {
         let Some(rule) = self.rules.iter().find(|rule| rule.scope.contains(query.qname())) else {

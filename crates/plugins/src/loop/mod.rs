@@ -41,6 +41,10 @@ impl Plugin for Loop {
         "loop"
     }
 
+    fn ignores(&self, query: &Query) -> bool {
+        query.qtype_code() != types::HINFO
+    }
+
     async fn serve(&self, query: &mut Query, next: Next<'_>) -> Result<Reply> {
         if query.qtype_code() != types::HINFO {
             return next.run(query).await;

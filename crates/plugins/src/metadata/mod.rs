@@ -20,6 +20,11 @@ impl Plugin for Metadata {
         "metadata"
     }
 
+    /// All that it does is done by who asks for descriptions.
+    fn ignores(&self, _query: &Query) -> bool {
+        true
+    }
+
     async fn serve(&self, query: &mut Query, next: Next<'_>) -> Result<Reply> {
         next.run(query).await
     }

@@ -21,11 +21,19 @@ impl Plugin for Nsid {
         "nsid"
     }
 
+    fn ignores(&self, query: &Query) -> bool {
+        !asks(query)
+    }
+
     async fn serve(&self, query: &mut Query, next: Next<'_>) -> Result<Reply> {
         // What the option holds in a query means nothing (RFC 5001 §2.1).
-        if query.edns_options().any(|(code, _)| code == options::NSID) {
+        if asks(query) {
             query.add_reply_option(options::NSID, &self.data);
         }
         next.run(query).await
     }
+}
+
+fn asks(query: &Query) -> bool {
+    query.edns_options().any(|(code, _)| code == options::NSID)
 }

@@ -6,6 +6,7 @@ mod index;
 mod matching;
 mod names;
 mod parse;
+mod passing;
 mod question;
 mod response;
 mod revert;
@@ -37,9 +38,12 @@ impl Plugin for Rewrite {
         "rewrite"
     }
 
+    fn ignores(&self, query: &Query) -> bool {
+        is_alien(query) || self.rules.ignores(query)
+    }
+
     async fn serve(&self, query: &mut Query, next: Next<'_>) -> Result<Reply> {
-        // Other opcodes, and IXFR, carry records that belong to their question.
-        if query.flags().opcode() != gate::QUERY || query.qtype_code() == IXFR {
+        if is_alien(query) {
             return next.run(query).await;
         }
         match self.rules.apply(query)? {
@@ -74,6 +78,11 @@ impl Rewrite {
             }
         }
     }
+}
+
+/// Other opcodes, and IXFR, carry records that belong to their question.
+fn is_alien(query: &Query) -> bool {
+    query.flags().opcode() != gate::QUERY || query.qtype_code() == IXFR
 }
 
 /// Incremental zone transfer (RFC 1995).

@@ -19,27 +19,8 @@ pub(super) fn text_of(name: &Name) -> String {
 /// A name in wire form as text.
 pub(super) fn text_of_wire(wire: &[u8]) -> String {
     let mut text = Vec::with_capacity(wire.len() + 1);
-    if !plain_text_of(wire, &mut text) {
-        text.clear();
-        Presentation(wire).append_to(&mut text);
-    }
+    Presentation(wire).append_to(&mut text);
     String::from_utf8(text).unwrap_or_default()
-}
-
-/// The text of a name that needs no escapes, which are most: its octets, with dots for lengths.
-fn plain_text_of(wire: &[u8], text: &mut Vec<u8>) -> bool {
-    let mut rest = wire;
-    while let Some((&length, after)) = rest.split_first().filter(|(length, _)| **length > 0) {
-        let Some((label, tail)) = after.split_at_checked(usize::from(length)) else { return false };
-        if !label.iter().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_'))
-        {
-            return false;
-        }
-        text.extend_from_slice(label);
-        text.push(b'.');
-        rest = tail;
-    }
-    !text.is_empty()
 }
 
 /// The name that a rule made, as its labels in wire form.
@@ -95,36 +76,5 @@ pub(super) fn canonical(text: &str) -> String {
         Ok(wire) => Presentation(&wire.to_ascii_lowercase()).to_string(),
         // No query has such a name.
         Err(_) => text.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::collection::vec;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn a_plain_name_has_the_text_that_any_name_has(
-            plain in vec("[a-zA-Z0-9_-]{1,9}", 0..5),
-            any in vec(vec(any::<u8>(), 1..5), 0..4),
-        ) {
-            let of = |labels: &[&[u8]]| {
-                let mut wire = Vec::new();
-                for label in labels {
-                    wire.push(u8::try_from(label.len()).unwrap());
-                    wire.extend_from_slice(label);
-                }
-                wire.push(0);
-                wire
-            };
-            let plain: Vec<&[u8]> = plain.iter().map(|label| label.as_bytes()).collect();
-            let any: Vec<&[u8]> = any.iter().map(Vec::as_slice).collect();
-            for wire in [of(&plain), of(&any), of(&[&plain[..], &any[..]].concat())] {
-                prop_assert_eq!(text_of_wire(&wire), Presentation(&wire).to_string());
-            }
-        }
     }
 }

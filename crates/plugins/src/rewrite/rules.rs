@@ -9,6 +9,7 @@ use dunlin_core::op::ResponseCode;
 use dunlin_core::{Query, Result};
 
 use super::index::{Index, Walk};
+use super::passing::Passing;
 use super::question::Question;
 use super::response::{Collected, ResponseRule};
 use super::rule::{Action, NameRule, Rule};
@@ -20,6 +21,7 @@ pub(super) struct Rules {
     index: Index,
     /// Numbers of the rules that are not in the index, in order.
     others: Vec<usize>,
+    passing: Passing,
 }
 
 /// What the rules say about a query.
@@ -52,14 +54,20 @@ pub(super) fn rcode_of(number: u16) -> ResponseCode {
 impl Rules {
     pub(super) fn new(rules: Vec<Rule>) -> Self {
         let (index, others) = Index::of(&rules);
-        Self { rules, index, others }
+        let passing = Passing::of(&rules);
+        Self { rules, index, others, passing }
     }
 
     /// Rules that are all asked one by one, to compare with.
     #[cfg(test)]
     pub(super) fn unindexed(rules: Vec<Rule>) -> Self {
         let others = (0..rules.len()).collect();
-        Self { rules, index: Index::default(), others }
+        Self { rules, index: Index::default(), others, passing: Passing::never() }
+    }
+
+    /// Whether nothing is to be done about the query; a look that costs little. `true` is certain.
+    pub(super) fn ignores(&self, query: &Query) -> bool {
+        self.passing.lets_pass(&self.index, query)
     }
 
     /// Runs the list. `None` if nothing is to be done about the query.

@@ -21,6 +21,10 @@ impl Plugin for Shed {
         "shed"
     }
 
+    fn ignores(&self, query: &Query) -> bool {
+        !query.is_congested()
+    }
+
     async fn serve(&self, query: &mut Query, next: Next<'_>) -> Result<Reply> {
         if query.is_congested() {
             self.dropped.with(&[&query.site().server, "query"]).inc();

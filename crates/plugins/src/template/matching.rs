@@ -4,8 +4,9 @@ use dunlin_core::Query;
 use dunlin_core::edns::ExtendedError;
 use dunlin_core::mnemonic;
 use dunlin_core::op::ResponseCode;
-use dunlin_core::wire::Presentation;
-use dunlin_core::zones::{Fallthrough, Zones};
+use dunlin_core::sieve::Sieve;
+use dunlin_core::wire::{PLAIN_ROOM, Presentation};
+use dunlin_core::zones::{Fallthrough, Zone, Zones};
 use regex::bytes::Regex;
 
 use super::conditions::{Conditions, Outcome, Variables};
@@ -21,6 +22,8 @@ pub(super) struct Answers {
     pub(super) qtype: u16,
     /// One of them has to match; never empty.
     pub(super) patterns: Vec<Regex>,
+    /// All of them at once.
+    pub(super) sieve: Option<Sieve>,
     /// What else has to hold of a name that matches.
     pub(super) conditions: Conditions,
     pub(super) answer: Vec<Template>,
@@ -62,11 +65,27 @@ pub(super) struct Found<'t> {
 pub(super) const ANY: u16 = 255;
 
 impl Answers {
-    pub(super) fn judge(&self, query: &Query) -> Verdict<'_> {
-        let Some(zone) = self.zones.of(query) else { return Verdict::Next };
-        if !fits(self.qclass, query.qclass_code()) || !fits(self.qtype, query.qtype_code()) {
-            return Verdict::Next;
+    /// Whether the next template, or plugin, is asked, as far as that can be told quickly. `true` is
+    /// certain.
+    pub(super) fn ignores(&self, query: &Query) -> bool {
+        if self.zone(query).is_none() {
+            return true;
         }
+        let mut room = [0; PLAIN_ROOM];
+        let name = Presentation(query.qname()).plain(&mut room);
+        let matches_none =
+            name.zip(self.sieve.as_ref()).is_some_and(|(name, sieve)| !sieve.may_match(name));
+        matches_none && self.fallthrough.through(query)
+    }
+
+    /// The zone of the name; none if this is not about such a question.
+    fn zone(&self, query: &Query) -> Option<&Zone> {
+        let is_fit = fits(self.qclass, query.qclass_code()) && fits(self.qtype, query.qtype_code());
+        if is_fit { self.zones.of(query) } else { None }
+    }
+
+    pub(super) fn judge(&self, query: &Query) -> Verdict<'_> {
+        let Some(zone) = self.zone(query) else { return Verdict::Next };
         let name = Presentation(query.qname()).to_string();
         for pattern in &self.patterns {
             let Some(captures) = pattern.captures(name.as_bytes()) else { continue };

@@ -37,6 +37,10 @@ impl Plugin for Template {
         "template"
     }
 
+    fn ignores(&self, query: &Query) -> bool {
+        self.templates.iter().all(|template| template.ignores(query))
+    }
+
     async fn serve(&self, query: &mut Query, next: Next<'_>) -> Result<Reply> {
         for template in &self.templates {
             match template.judge(query) {

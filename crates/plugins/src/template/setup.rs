@@ -4,6 +4,7 @@ use dunlin_core::corefile::go::{parse_uint16, regexp_error};
 use dunlin_core::edns::ExtendedError;
 use dunlin_core::mnemonic::{class_named, rcode_named, type_named};
 use dunlin_core::op::ResponseCode;
+use dunlin_core::sieve::Sieve;
 use dunlin_core::zones::Fallthrough;
 use dunlin_core::{Directive, Entry};
 use regex::bytes::{Regex, RegexBuilder};
@@ -47,6 +48,7 @@ fn parse_one(directive: &mut Directive<'_>) -> anyhow::Result<Answers> {
         qclass,
         qtype,
         patterns: Vec::new(),
+        sieve: None,
         conditions: Conditions::none(),
         answer: Vec::new(),
         additional: Vec::new(),
@@ -61,6 +63,8 @@ fn parse_one(directive: &mut Directive<'_>) -> anyhow::Result<Answers> {
     if answers.patterns.is_empty() {
         answers.patterns.extend(compile(".*"));
     }
+    let expressions: Vec<&str> = answers.patterns.iter().map(Regex::as_str).collect();
+    answers.sieve = Sieve::of(&expressions);
     Ok(answers)
 }
 

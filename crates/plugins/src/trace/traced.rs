@@ -15,6 +15,11 @@ impl Plugin for Traced {
         self.0.name()
     }
 
+    /// On the way of a query that is traced every plugin has its span.
+    fn ignores(&self, query: &Query) -> bool {
+        current().is_none() && self.0.ignores(query)
+    }
+
     fn describe(&self, query: &Query) {
         self.0.describe(query);
     }
