@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 
 use regex::Regex;
 
+use super::function::Function;
 use super::scope::Scope;
 use super::tree::{Operator, Quantifier, Tree};
 use super::value::Value;
@@ -45,12 +46,17 @@ impl Tree {
             Self::ClientIn(network) => {
                 Some(network.as_ref()?.contains(&run.scope.query.client().ip()))
             }
+            Self::Call(Function::Do, _) => Some(run.scope.query.dnssec_ok()),
             Self::Not(inner) => Some(!of(inner)?),
             // The second is looked at only if it matters.
             Self::Binary(Operator::Or, one, other) => Some(of(one)? || of(other)?),
             Self::Binary(Operator::And, one, other) => Some(of(one)? && of(other)?),
             Self::Binary(operator @ (Operator::Equal | Operator::Unequal), one, other) => {
-                let equal = one.evaluate(run, element)?.equals(&other.evaluate(run, element)?);
+                let one = one.evaluate(run, element)?;
+                let equal = match &**other {
+                    Self::Literal(value) => one.equals(value),
+                    other => one.equals(&other.evaluate(run, element)?),
+                };
                 Some(equal == (*operator == Operator::Equal))
             }
             Self::Matches(text, pattern) => {

@@ -63,9 +63,10 @@ impl Index {
     }
 
     /// Whether one of them may be for this name.
-    pub(super) fn has_edge(&self, name: &str) -> bool {
-        self.prefixes.find(name.bytes()).next().is_some()
-            || self.suffixes.find(name.bytes().rev()).next().is_some()
+    pub(super) fn has_edge(&self, name: &[u8]) -> bool {
+        let octets = name.iter().copied();
+        self.prefixes.find(octets.clone()).next().is_some()
+            || self.suffixes.find(octets.rev()).next().is_some()
     }
 
     /// Rules for the whole name, its beginning or its end.
