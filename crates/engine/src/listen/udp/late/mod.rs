@@ -9,6 +9,7 @@
 mod tests;
 
 use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
@@ -18,7 +19,6 @@ use std::time::Duration;
 use dunlin_core::buffer::Buffer;
 use dunlin_os::batch::Route;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::serve::Later;
@@ -53,16 +53,19 @@ struct Caller {
 }
 
 /// What wakers share with the loop.
+type Bell = Mutex<Rung>;
+
 #[derive(Default)]
-struct Bell {
-    called: Mutex<VecDeque<usize>>,
-    ring: Notify,
+struct Rung {
+    called: VecDeque<usize>,
+    /// The loop, if it waits.
+    waiting: Option<Waker>,
 }
 
 /// Between two looks for replies that have waited for too long: each looks at all slots.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// Slots that are kept when no reply waits.
-const KEPT: usize = 1024;
+const KEPT: usize = 256;
 
 impl Wake for Caller {
     fn wake(self: Arc<Self>) {
@@ -73,13 +76,13 @@ impl Wake for Caller {
         if self.has_called.swap(true, AcqRel) {
             return;
         }
-        let is_first = {
-            let mut called = self.bell.called.lock();
-            called.push_back(self.slot);
-            called.len() == 1
+        let waiting = {
+            let mut rung = self.bell.lock();
+            rung.called.push_back(self.slot);
+            rung.waiting.take()
         };
-        if is_first {
-            self.bell.ring.notify_one();
+        if let Some(waiting) = waiting {
+            waiting.wake();
         }
     }
 }
@@ -124,13 +127,21 @@ impl Late {
 
     /// Waits until [`Late::advance`] has something to do. May be given up and begun again.
     pub(super) async fn wait(&mut self) {
-        if self.has_more() {
-            return;
+        poll_fn(|context| self.poll_wait(context)).await;
+    }
+
+    fn poll_wait(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if !self.called.is_empty()
+            || (self.is_alarm_set && self.alarm.as_mut().poll(context).is_ready())
+        {
+            return Poll::Ready(());
         }
-        tokio::select! {
-            () = self.bell.ring.notified() => {}
-            () = &mut self.alarm, if self.is_alarm_set => {}
+        let mut rung = self.bell.lock();
+        if !rung.called.is_empty() {
+            return Poll::Ready(());
         }
+        rung.waiting = Some(context.waker().clone());
+        Poll::Pending
     }
 
     /// Goes on with the replies that were called, `limit` of them at most, and gives up those that
@@ -141,7 +152,7 @@ impl Late {
             given_up = self.give_up(limit, &mut send);
         }
         if self.called.is_empty() {
-            std::mem::swap(&mut self.called, &mut *self.bell.called.lock());
+            std::mem::swap(&mut self.called, &mut self.bell.lock().called);
         }
         for _ in given_up..limit {
             let Some(index) = self.called.pop_front() else { break };
@@ -151,11 +162,7 @@ impl Late {
             self.slots.clear();
             self.free.clear();
         }
-        self.has_more()
-    }
-
-    fn has_more(&self) -> bool {
-        !self.called.is_empty() || !self.bell.called.lock().is_empty()
+        !self.called.is_empty() || !self.bell.lock().called.is_empty()
     }
 
     fn go_on(&mut self, index: usize, send: &mut impl FnMut(Buffer, &Route)) {

@@ -36,9 +36,13 @@ fn waits(go: &Arc<Semaphore>) -> Stub {
 
 impl Scene {
     fn new() -> Self {
+        Self::of(waits)
+    }
+
+    fn of(plugin: impl FnOnce(&Arc<Semaphore>) -> Stub) -> Self {
         let (go, metrics) = (Arc::new(Semaphore::new(0)), Metrics::new(0));
         let address = "127.0.0.1:53".parse().unwrap();
-        let listener = listener(table_of(waits(&go)), &metrics, address);
+        let listener = listener(table_of(plugin(&go)), &metrics, address);
         Self { listener, metrics, late: Late::new(), go }
     }
 
@@ -138,6 +142,38 @@ async fn an_old_waker_calls_for_nothing_but_a_look() {
     assert_eq!(scene.advance(2), (vec![], false), "it is not ready");
     scene.go.add_permits(1);
     assert_eq!(scene.advance(2), (vec![(1, 0)], false), "and was not forgotten");
+}
+
+/// Whatever a plugin does when it goes on, or is given up, costs its own query only.
+#[tokio::test(start_paused = true)]
+async fn panics_of_plugins_do_not_reach_the_loop() {
+    struct Explodes;
+    impl Drop for Explodes {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+    let mut scene = Scene::of(|go| {
+        let go = Arc::clone(go);
+        stub(move |query| {
+            let go = Arc::clone(&go);
+            Box::pin(async move {
+                let explodes = (query.id() == 1).then(|| Explodes);
+                go.acquire().await.unwrap().forget();
+                drop(explodes);
+                panic!("went on");
+            })
+        })
+    });
+    let start = Instant::now();
+    scene.ask(0..2);
+    scene.go.add_permits(1);
+    scene.late.wait().await;
+    assert_eq!(scene.advance(2), (vec![(0, 2)], false));
+    scene.late.wait().await;
+    assert_eq!(start.elapsed(), Duration::from_secs(6));
+    assert_eq!(scene.advance(2), (vec![(1, 2)], false));
+    assert!(!scene.late.is_waiting());
 }
 
 #[tokio::test]
