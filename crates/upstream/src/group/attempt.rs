@@ -83,47 +83,48 @@ pub(super) async fn attempt<E: Exchange>(
 ) -> Result<Response, ExchangeError> {
     let _held = enter(upstream)?;
     let mut time = patience.from(now);
-    let mut plain: Option<Ask> = None;
+    // What seldom is there is boxed: the future is copied to the heap whole.
+    let mut plain: Option<Box<Ask>> = None;
     let mut via =
         if upstream.exchange.needs_stream() && via == Via::Udp { Via::Stream } else { via };
-    let mut truncated = None;
-    let mut last_error = None;
+    let mut truncated: Option<Box<Response>> = None;
+    let mut last_error: Option<Box<ExchangeError>> = None;
     while sends.take(index, via) {
-        let ask = plain.as_ref().unwrap_or(ask);
+        let ask = plain.as_deref().unwrap_or(ask);
         match upstream.exchange.exchange(ask, via, time).await {
             Ok(response) => {
                 let took = Instant::now().saturating_duration_since(time.now);
                 upstream.metrics.exchanged(response.rcode(), took);
                 upstream.health.succeeded(Some(took));
                 if response.is_truncated() && via == Via::Udp {
-                    truncated = Some(response);
+                    truncated = Some(Box::new(response));
                     via = Via::Stream;
                 } else if refuses_edns(ask, &response) {
-                    plain = ask.without_opt();
+                    plain = ask.without_opt().map(Box::new);
                 } else {
                     return Ok(response);
                 }
             }
             Err(ExchangeError::Stale(error)) if via == Via::Stream => {
                 via = Via::FreshStream;
-                last_error = Some(*error);
+                last_error = Some(error);
             }
             Err(error @ ExchangeError::Flooded { .. }) => {
                 upstream.tell_of_flood();
                 via = Via::Stream;
-                last_error = Some(error);
+                last_error = Some(Box::new(error));
             }
             Err(error) => {
-                last_error = Some(error);
+                last_error = Some(Box::new(error));
                 break;
             }
         }
         time = patience.from(Instant::now());
     }
     // What was cut off is worth passing on only if the whole cannot be had (requirements.md P-23).
-    match (truncated.filter(Response::has_answers), last_error) {
-        (Some(response), _) => Ok(response),
-        (None, Some(error)) => Err(error),
+    match (truncated.filter(|response| response.has_answers()), last_error) {
+        (Some(response), _) => Ok(*response),
+        (None, Some(error)) => Err(*error),
         (None, None) => Err(ExchangeError::Unusable {
             remote: upstream.name.clone(),
             reason: "truncated, and not to be asked again",

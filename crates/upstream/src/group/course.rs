@@ -89,8 +89,9 @@ struct Course<'a, E> {
     resting: Vec<(usize, Instant)>,
     /// Whether all upstreams were down and one is tried all the same.
     desperate: bool,
-    reply: Option<(usize, Response)>,
-    error: Option<ExchangeError>,
+    /// Boxed, as the error is: most courses have neither, and are smaller without.
+    reply: Option<(usize, Box<Response>)>,
+    error: Option<Box<ExchangeError>>,
 }
 
 impl<'a, E: Exchange> Course<'a, E> {
@@ -226,7 +227,7 @@ impl<'a, E: Exchange> Course<'a, E> {
         match clean(self.ask, response) {
             Ok(response) if self.group.settings.failover.contains(&response.rcode()) => {
                 self.replied.push(index);
-                self.reply = Some((index, response));
+                self.reply = Some((index, Box::new(response)));
                 None
             }
             Ok(response) => Some(Outcome { upstream: Some(index), result: Ok(response) }),
@@ -235,7 +236,7 @@ impl<'a, E: Exchange> Course<'a, E> {
                 Some(Outcome { upstream: Some(index), result })
             }
             Err(Defect::Unusable(reason)) => {
-                self.error = Some(ExchangeError::Unusable { remote: name(), reason });
+                self.error = Some(Box::new(ExchangeError::Unusable { remote: name(), reason }));
                 self.replied.push(index);
                 None
             }
@@ -252,7 +253,7 @@ impl<'a, E: Exchange> Course<'a, E> {
         if !error.is_timeout() {
             self.resting.push((index, Instant::now() + PAUSE));
         }
-        self.error = Some(error);
+        self.error = Some(Box::new(error));
     }
 
     /// Counts a question without an answer; several different ones make the upstream suspect.
@@ -266,10 +267,10 @@ impl<'a, E: Exchange> Course<'a, E> {
     fn end(self) -> Outcome {
         let upstream = self.latest.map(|(index, _)| index);
         if let Some((index, response)) = self.reply {
-            return Outcome { upstream: Some(index), result: Ok(response) };
+            return Outcome { upstream: Some(index), result: Ok(*response) };
         }
         let failure = match self.error {
-            Some(error) => Failure::Exchange(error),
+            Some(error) => Failure::Exchange(*error),
             None if upstream.is_some() => Failure::Timeout,
             None => Failure::NoHealthy,
         };
