@@ -12,11 +12,13 @@ use dunlin_core::wire::{
 use crate::journal::Journal;
 
 /// A query with ID 0, ready for any number of exchanges; each of them gives it an ID of its own.
-#[derive(Debug)]
+///
+/// Clones share the octets.
+#[derive(Debug, Clone)]
 pub struct Ask {
     /// The message, then QNAME in lower case. As large as they are: a query that waits for its response
     /// shall not hold a buffer for messages.
-    octets: Box<[u8]>,
+    octets: Arc<[u8]>,
     message_len: usize,
     question_end: usize,
     /// Where the OPT record begins; it is the last record.

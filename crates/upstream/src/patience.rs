@@ -18,15 +18,15 @@ pub(crate) async fn within<T>(
 ) -> Result<T, Elapsed> {
     let mut future = pin!(future);
     let mut polled = false;
-    let early = poll_fn(|context| {
-        if std::mem::replace(&mut polled, true) {
-            return Poll::Ready(None);
-        }
-        future.as_mut().poll(context).map(Some)
+    let early = poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if std::mem::replace(&mut polled, true) => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
     });
     match early.await {
         Some(output) => Ok(output),
-        None => timeout_at(until, future).await,
+        // Boxed, so that it takes no room in those that need no timer.
+        None => Box::pin(timeout_at(until, future)).await,
     }
 }
 

@@ -1,5 +1,6 @@
 //! In which order upstreams are tried. Pure but for one counter.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use rand::{Rng, RngExt};
@@ -30,7 +31,10 @@ impl Chooser {
     }
 
     /// The indices of `count` upstreams in the order to try them.
-    pub(crate) fn order(&self, count: usize, rng: &mut impl Rng) -> Vec<usize> {
+    pub(crate) fn order(&self, count: usize, rng: &mut impl Rng) -> Cow<'static, [usize]> {
+        if count == 1 {
+            return Cow::Borrowed(&[0]);
+        }
         let mut order: Vec<usize> = (0..count).collect();
         match self.policy {
             Policy::Sequential => {}
@@ -47,7 +51,7 @@ impl Chooser {
             }
             Policy::RoundRobin => {}
         }
-        order
+        Cow::Owned(order)
     }
 }
 
@@ -57,12 +61,19 @@ mod tests {
 
     fn orders(policy: Policy, count: usize, times: usize) -> Vec<Vec<usize>> {
         let chooser = Chooser::new(policy);
-        (0..times).map(|_| chooser.order(count, &mut rand::rng())).collect()
+        (0..times).map(|_| chooser.order(count, &mut rand::rng()).into_owned()).collect()
     }
 
     #[test]
     fn sequential_keeps_the_order_of_the_configuration() {
         assert_eq!(orders(Policy::Sequential, 3, 2), [[0, 1, 2], [0, 1, 2]]);
+    }
+
+    #[test]
+    fn one_upstream_is_the_first_under_any_policy() {
+        for policy in [Policy::Random, Policy::RoundRobin, Policy::Sequential] {
+            assert_eq!(orders(policy, 1, 2), [[0], [0]], "{policy:?}");
+        }
     }
 
     #[test]

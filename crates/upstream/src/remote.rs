@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::ask::Ask;
 use crate::error::ExchangeError;
-use crate::group::{Exchange, Via};
+use crate::group::{Exchange, Time, Via};
 use crate::metrics::UpstreamMetrics;
 use crate::response::Response;
 use crate::stream::{Endpoint, StreamLimits, Streams};
@@ -84,16 +84,11 @@ impl Exchange for Remote {
         self.has_tls
     }
 
-    async fn exchange(
-        &self,
-        ask: &Ask,
-        via: Via,
-        until: Instant,
-    ) -> Result<Response, ExchangeError> {
+    async fn exchange(&self, ask: &Ask, via: Via, time: Time) -> Result<Response, ExchangeError> {
         match via {
-            Via::Udp => udp::exchange(&self.sockets, ask, until, &self.metrics).await,
-            Via::Stream => self.streams.exchange(ask, false, until, &self.metrics).await,
-            Via::FreshStream => self.streams.exchange(ask, true, until, &self.metrics).await,
+            Via::Udp => udp::exchange(&self.sockets, ask, time, &self.metrics).await,
+            Via::Stream => self.streams.exchange(ask, false, time, &self.metrics).await,
+            Via::FreshStream => self.streams.exchange(ask, true, time, &self.metrics).await,
         }
     }
 

@@ -29,9 +29,9 @@ impl Marks {
             Self::Few(words) => words.as_mut_slice(),
             Self::All(words) => words,
         };
-        for at in octets {
-            if let Some(word) = words.get_mut(at / 64) {
-                *word |= 1 << (at % 64);
+        for (index, mask) in masks(octets) {
+            if let Some(word) = words.get_mut(index) {
+                *word |= mask;
             }
         }
     }
@@ -41,7 +41,47 @@ impl Marks {
             Self::Few(words) => words.as_slice(),
             Self::All(words) => words,
         };
-        let has = |at: usize| words.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1);
-        !octets.into_iter().any(has)
+        masks(octets).all(|(index, mask)| words.get(index).is_none_or(|word| word & mask == 0))
+    }
+}
+
+/// The words that have bits of these octets, and those bits.
+fn masks(octets: Range<usize>) -> impl Iterator<Item = (usize, u64)> {
+    let Range { start, end } = octets;
+    (start / 64..end.div_ceil(64)).filter_map(move |index| {
+        let first = start.max(index * 64);
+        let count = end.min((index + 1) * 64).checked_sub(first).filter(|count| *count > 0)?;
+        Some((index, u64::MAX >> (64 - count) << (first % 64)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn marks_are_a_set_of_octets(
+            len in prop_oneof![Just(100usize), Just(1024), Just(1025), Just(65_535)],
+            added in prop::collection::vec((0usize..1100, 0usize..300), 0..4),
+            asked in prop::collection::vec((0usize..1400, 0usize..300), 1..8),
+        ) {
+            let mut marks = Marks::new(len);
+            let mut model = BTreeSet::new();
+            let places = if len > FEW * 64 { WORDS * 64 } else { FEW * 64 };
+            for (start, count) in added {
+                marks.add(start..start + count);
+                model.extend((start..start + count).filter(|at| *at < places));
+            }
+            for (start, count) in asked {
+                let octets = start..start + count;
+                let expected = octets.clone().all(|at| !model.contains(&at));
+                prop_assert_eq!(marks.has_none_of(octets), expected);
+            }
+        }
     }
 }

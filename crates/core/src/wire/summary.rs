@@ -43,8 +43,12 @@ impl Summary {
     /// [`MalformedMessage`] if any name, count or length is wrong: whoever sent it is to blame.
     pub fn of(message: &[u8]) -> Result<Self, MalformedMessage> {
         let mut records = Records::new(message).ok_or(MalformedMessage)?;
-        let mut names =
-            Names { message, name: WireName::new(), numbers: Marks::new(message.len()) };
+        let mut names = Names {
+            message,
+            name: WireName::new(),
+            numbers: Marks::new(message.len()),
+            qname_len: 0,
+        };
         let mut summary = Self::of_question(&mut names, records.offset())?;
         for record in &mut records {
             summary.add(&mut names, &record).ok_or(MalformedMessage)?;
@@ -68,6 +72,9 @@ impl Summary {
         let mut at = HEADER_LEN;
         for _ in 0..counts(names.message)[0] {
             let (name_end, length) = names.read(at).ok_or(MalformedMessage)?;
+            if at == HEADER_LEN {
+                names.qname_len = length;
+            }
             at = name_end + 4;
             names.numbers.add(name_end..at);
             uncompressed_len += length + 4;
@@ -135,11 +142,17 @@ struct Names<'a> {
     message: &'a [u8],
     name: WireName,
     numbers: Marks,
+    /// The length of the first question's name; 0 if there is none.
+    qname_len: usize,
 }
 
 impl Names<'_> {
     /// Where the name at `at` ends in place, and its length without compression.
     fn read(&mut self, at: usize) -> Option<(usize, usize)> {
+        // What nearly all owners are: a pointer to the question, which has been read.
+        if self.qname_len > 0 && self.message.get(at..at + 2) == Some(&[0xc0, 12]) {
+            return Some((at + 2, self.qname_len));
+        }
         let may_be_name = |octets| self.numbers.has_none_of(octets);
         let end = expand_where(self.message, at, &mut self.name, may_be_name)?;
         Some((end, self.name.as_bytes().len()))

@@ -114,7 +114,7 @@ pub(crate) async fn answer(
     };
     match answer {
         Answer::Now(reply) => reply,
-        Answer::Later(later) => later.await,
+        Answer::Later(later) => later.in_time().await,
     }
 }
 

@@ -5,7 +5,7 @@ mod pending;
 #[cfg(test)]
 mod tests;
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use dunlin_core::query::Source;
 use dunlin_core::site::Site;
 use dunlin_core::wire::{CLASS_IN, HEADER_LEN, WireName};
 use dunlin_core::{Query, Transport};
+use tokio::time::Instant;
 
 pub use self::panics::install_hook;
 use self::panics::{CatchPanic, Caught};
@@ -57,8 +58,13 @@ pub(crate) enum Outlet {
     Full,
 }
 
-/// A reply in the making. It ends by itself within [`DEADLINE`].
-pub(crate) type Later = Pin<Box<dyn Future<Output = Option<Buffer>> + Send>>;
+/// A reply in the making, for whoever drives it until its deadline.
+pub(crate) struct Later {
+    shared: Arc<Shared>,
+    serving: Serving,
+    echo: Echo,
+    _held: Permit,
+}
 
 /// A chain at work.
 type Serving = Pin<Box<dyn Future<Output = End> + Send>>;
@@ -120,16 +126,18 @@ impl Shared {
         message: &[u8],
         source: Source,
     ) -> Answer {
-        self.handle_from(table, message, source, Outlet::Free)
+        self.handle_from(table, message, source, Outlet::Free, Waker::noop())
     }
 
-    /// As [`Shared::handle`], for a message whose reply may not find its way.
+    /// As [`Shared::handle`], for a message whose reply may not find its way, and for somebody who
+    /// polls what has to wait when this waker says so, and not before.
     pub(crate) fn handle_from(
         self: &Arc<Self>,
         table: &Table,
         message: &[u8],
         source: Source,
         outlet: Outlet,
+        waker: &Waker,
     ) -> Answer {
         let mut name = WireName::new();
         let accepted =
@@ -152,16 +160,16 @@ impl Shared {
             query.mark_congested();
         }
         let mut serving: Serving = Box::pin(serve(Arc::clone(place), query));
-        let mut context = Context::from_waker(Waker::noop());
+        let mut context = Context::from_waker(waker);
         if let Poll::Ready(end) = serving.as_mut().poll(&mut context) {
             return Answer::Now(self.conclude(end));
         }
         // The query is out of reach inside the chain now: what may have to be said without it is
         // made from the bytes once more.
-        let echo = Echo { message: Buffer::copy_of(message), source, opcodes: table.opcodes };
+        let echo = Echo { message: message.into(), source, opcodes: table.opcodes };
         match self.pending.enter() {
-            Some(permit) => {
-                Answer::Later(Box::pin(in_time(Arc::clone(self), serving, permit, echo)))
+            Some(held) => {
+                Answer::Later(Later { shared: Arc::clone(self), serving, echo, _held: held })
             }
             None => Answer::Now(echo.failure("too many queries in work")),
         }
@@ -281,22 +289,41 @@ async fn answer(place: &Place, query: &mut Query) -> End {
     }
 }
 
-async fn in_time(
-    shared: Arc<Shared>,
-    serving: Serving,
-    permit: Permit,
-    echo: Echo,
-) -> Option<Buffer> {
-    let _held = permit;
-    match tokio::time::timeout_at(echo.source.received + DEADLINE, serving).await {
-        Ok(end) => shared.conclude(end),
-        Err(_elapsed) => echo.failure("deadline exceeded"),
+impl Later {
+    /// The reply, at the deadline at the latest.
+    pub(crate) async fn in_time(mut self) -> Option<Buffer> {
+        let deadline = self.deadline();
+        let reply = poll_fn(|context| self.poll(context));
+        match tokio::time::timeout_at(deadline, reply).await {
+            Ok(reply) => reply,
+            Err(_elapsed) => self.give_up(),
+        }
+    }
+
+    /// Goes on with the chain. Not to be called again once it is ready.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Buffer>> {
+        self.serving.as_mut().poll(context).map(|end| self.shared.conclude(end))
+    }
+
+    /// When to give up.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.echo.source.received + DEADLINE
+    }
+
+    /// The reply of a chain whose time is over.
+    pub(crate) fn give_up(self) -> Option<Buffer> {
+        let Self { serving, echo, .. } = self;
+        // What a plugin leaves undone is tidied up by code of its own.
+        if let Err(caught) = panics::catch(|| drop(serving)) {
+            tracing::error!("panic in a query that was given up: {}", caught.text);
+        }
+        echo.failure("deadline exceeded")
     }
 }
 
 /// A message that was accepted, for a reply that its query can no longer give.
 struct Echo {
-    message: Buffer,
+    message: Box<[u8]>,
     source: Source,
     opcodes: Opcodes,
 }

@@ -220,7 +220,7 @@ async fn a_panic_costs_one_reply() {
     let server = Server::new(table_of(sometimes_panics()));
     assert_eq!(server.ask(&query("a", RecordType::MX)), Seen::plain(ResponseCode::ServFail));
     assert_eq!(server.ask(&a("a")), Seen::plain(ResponseCode::NoError));
-    let later = server.later(&query("a", RecordType::TXT).edns(512)).await.unwrap();
+    let later = server.later(&query("a", RecordType::TXT).edns(512)).in_time().await.unwrap();
     assert_eq!(Seen::of(&later).rcode, ResponseCode::ServFail);
     assert_eq!(server.ask(&a("a")), Seen::plain(ResponseCode::NoError));
     assert_eq!(server.metric("coredns_panics_total"), 2);
@@ -370,7 +370,7 @@ async fn too_many_waiting_queries_fail_while_ready_answers_pass() {
     assert_eq!(server.metric("dunlin_pending_queries_refused_total"), 1);
     go.notify_waiters();
     for later in held {
-        assert_eq!(Seen::of(&later.await.unwrap()).rcode, ResponseCode::NoError);
+        assert_eq!(Seen::of(&later.in_time().await.unwrap()).rcode, ResponseCode::NoError);
     }
     assert_eq!(server.metric("dunlin_pending_queries"), 0);
     drop(server.later(&slow));
@@ -384,7 +384,7 @@ async fn no_query_is_worked_on_longer_than_six_seconds() {
     let later = server.later(&query("a", RecordType::MX).edns(1232).tcp());
     let busy = |server: &Server| server.table.is_busy();
     assert!(busy(&server));
-    let reply = later.await.unwrap();
+    let reply = later.in_time().await.unwrap();
     assert_eq!(start.elapsed(), Duration::from_secs(6));
     let expected = Seen::with_error(ResponseCode::ServFail, 23, "deadline exceeded");
     assert_eq!(Seen::of(&reply), expected);

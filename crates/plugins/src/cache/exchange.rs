@@ -50,7 +50,8 @@ impl Inner {
         next: Next<'_>,
         key: &SharedKey,
     ) -> Result<Reply> {
-        let deadline = query.received() + PATIENCE;
+        let mut now = query.received();
+        let deadline = now + PATIENCE;
         let is_probe = query.qtype_code() == types::HINFO && self.probes_pass;
         if is_probe || query.depth() > 1 {
             // What `loop` probes with: a probe that comes back must get through to it, not wait
@@ -61,18 +62,22 @@ impl Inner {
             let flight = self.flight_key(key, query);
             let leader = match self.flights.join(flight, query.client().ip()) {
                 Joined::Lead(leader) => leader,
-                Joined::Follow(mut follower) => match follower.wait(deadline).await {
-                    Some(Landing::Lead(leader)) => leader,
-                    Some(Landing::Outcome(outcome)) => match outcome.answer(query) {
-                        Some(answer) => return answer,
-                        None => continue,
-                    },
-                    None => return Err(too_late()),
-                },
+                Joined::Follow(mut follower) => {
+                    let landing = follower.wait(deadline).await;
+                    now = Instant::now();
+                    match landing {
+                        Some(Landing::Lead(leader)) => leader,
+                        Some(Landing::Outcome(outcome)) => match outcome.answer(query) {
+                            Some(answer) => return answer,
+                            None => continue,
+                        },
+                        None => return Err(too_late()),
+                    }
+                }
                 Joined::Full => return Err(too_many()),
             };
             // Another worker may have stored the answer between our look and our lead.
-            if let Some(served) = self.look_up(&key.as_key(), query, Instant::now()) {
+            if let Some(served) = self.look_up(&key.as_key(), query, now) {
                 return Ok(served.reply);
             }
             return self.lead(leader, query, next, key).await;
@@ -146,7 +151,9 @@ impl Inner {
         };
         let recursive = query.flags().has(Flags::RD);
         let (bytes, summary) = reply.wire()?;
-        let verdict = judge(bytes, summary, &question, recursive, &self.config, time_of_day());
+        // The time of day is for signatures.
+        let wall = summary.signature_validity.map_or(0, |_validity| time_of_day());
+        let verdict = judge(bytes, summary, &question, recursive, &self.config, wall);
         reply.remove_opt()?;
         reply.set_all_ttls(verdict.facts.lifetime)?;
         if verdict.is_stray {

@@ -1,6 +1,7 @@
 //! The course of one question: whom to try next, when to ask a second upstream beside the first,
 //! which result to take.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,16 +19,16 @@ use crate::response::chain::{Defect, clean};
 /// Between two sends to an upstream that failed fast.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Puts the question and waits for a response worth having. `name` is the hash of QNAME.
-pub(super) async fn run<E: Exchange>(group: &Group<E>, ask: &Ask, via: Via, name: u64) -> Outcome {
+/// Puts the question and waits for a response worth having.
+pub(super) async fn run<E: Exchange>(group: &Group<E>, ask: &Ask, via: Via) -> Outcome {
     let sends = Sends::new(group.upstreams.len());
-    let mut course = Course::new(group, ask, name);
+    let mut course = Course::new(group, ask);
     let mut race = Race::new();
     let read_timeout = group.settings.read_timeout;
     let patience = Patience { deadline: course.deadline, read_timeout };
-    let start = |index: usize, via| {
+    let start = |index: usize, via, now| {
         let upstream = group.upstreams.get(index)?;
-        Some(attempt(upstream, index, ask, via, &sends, patience))
+        Some(attempt(upstream, index, ask, via, &sends, patience, now))
     };
     let mut now = course.started;
     loop {
@@ -38,7 +39,7 @@ pub(super) async fn run<E: Exchange>(group: &Group<E>, ask: &Ask, via: Via, name
                 now = Instant::now();
             }
             course.launched(index, now);
-            let Some(tried) = start(index, via) else { return course.end() };
+            let Some(tried) = start(index, via, now) else { return course.end() };
             race.add(index, tried);
         }
         let alarm = course.alarm(&race, &sends);
@@ -62,7 +63,7 @@ pub(super) async fn run<E: Exchange>(group: &Group<E>, ask: &Ask, via: Via, name
                     continue;
                 }
                 let Some((index, via)) = course.hedge(&race, via, now) else { continue };
-                let Some(tried) = start(index, via) else { continue };
+                let Some(tried) = start(index, via, now) else { continue };
                 race.add(index, tried);
             }
         }
@@ -72,11 +73,10 @@ pub(super) async fn run<E: Exchange>(group: &Group<E>, ask: &Ask, via: Via, name
 struct Course<'a, E> {
     group: &'a Group<E>,
     ask: &'a Ask,
-    name: u64,
     started: Instant,
     deadline: Instant,
     /// Indices of upstreams in the order to try them, round and round.
-    order: Vec<usize>,
+    order: Cow<'static, [usize]>,
     cursor: usize,
     attempts_left: u32,
     /// The try that silence is counted from.
@@ -89,19 +89,22 @@ struct Course<'a, E> {
     resting: Vec<(usize, Instant)>,
     /// Whether all upstreams were down and one is tried all the same.
     desperate: bool,
-    reply: Option<(usize, Response)>,
-    error: Option<ExchangeError>,
+    /// Boxed, as the error is: most courses have neither, and are smaller without.
+    reply: Option<(usize, Box<Response>)>,
+    error: Option<Box<ExchangeError>>,
 }
 
 impl<'a, E: Exchange> Course<'a, E> {
-    fn new(group: &'a Group<E>, ask: &'a Ask, name: u64) -> Self {
+    fn new(group: &'a Group<E>, ask: &'a Ask) -> Self {
         let now = Instant::now();
         let count = group.upstreams.len();
         let mut order = group.chooser.order(count, &mut rand::rng());
         let suspect = |index: &usize| {
             group.upstreams.get(*index).is_some_and(|upstream| upstream.health.is_suspect(now))
         };
-        order.sort_by_key(suspect);
+        if count > 1 {
+            order.to_mut().sort_by_key(suspect);
+        }
         let twice = || u32::try_from(2 * count).unwrap_or(u32::MAX);
         let attempts_left = match group.settings.max_attempts {
             None => twice(),
@@ -111,7 +114,6 @@ impl<'a, E: Exchange> Course<'a, E> {
         Self {
             group,
             ask,
-            name,
             started: now,
             deadline: now + group.settings.budget,
             order,
@@ -161,7 +163,7 @@ impl<'a, E: Exchange> Course<'a, E> {
         }
         self.desperate = true;
         self.unhedged = true;
-        rand::seq::IndexedRandom::choose(self.order.as_slice(), &mut rand::rng()).copied()
+        rand::seq::IndexedRandom::choose(&*self.order, &mut rand::rng()).copied()
     }
 
     fn launched(&mut self, index: usize, now: Instant) {
@@ -225,7 +227,7 @@ impl<'a, E: Exchange> Course<'a, E> {
         match clean(self.ask, response) {
             Ok(response) if self.group.settings.failover.contains(&response.rcode()) => {
                 self.replied.push(index);
-                self.reply = Some((index, response));
+                self.reply = Some((index, Box::new(response)));
                 None
             }
             Ok(response) => Some(Outcome { upstream: Some(index), result: Ok(response) }),
@@ -234,7 +236,7 @@ impl<'a, E: Exchange> Course<'a, E> {
                 Some(Outcome { upstream: Some(index), result })
             }
             Err(Defect::Unusable(reason)) => {
-                self.error = Some(ExchangeError::Unusable { remote: name(), reason });
+                self.error = Some(Box::new(ExchangeError::Unusable { remote: name(), reason }));
                 self.replied.push(index);
                 None
             }
@@ -251,13 +253,13 @@ impl<'a, E: Exchange> Course<'a, E> {
         if !error.is_timeout() {
             self.resting.push((index, Instant::now() + PAUSE));
         }
-        self.error = Some(error);
+        self.error = Some(Box::new(error));
     }
 
     /// Counts a question without an answer; several different ones make the upstream suspect.
     fn note_silence(&self, index: usize) {
         let Some(upstream) = self.group.upstreams.get(index) else { return };
-        if upstream.health.was_silent(self.name, Instant::now()) {
+        if upstream.health.was_silent(self.group.hash_of(self.ask), Instant::now()) {
             self.group.doubt(upstream);
         }
     }
@@ -265,10 +267,10 @@ impl<'a, E: Exchange> Course<'a, E> {
     fn end(self) -> Outcome {
         let upstream = self.latest.map(|(index, _)| index);
         if let Some((index, response)) = self.reply {
-            return Outcome { upstream: Some(index), result: Ok(response) };
+            return Outcome { upstream: Some(index), result: Ok(*response) };
         }
         let failure = match self.error {
-            Some(error) => Failure::Exchange(error),
+            Some(error) => Failure::Exchange(*error),
             None if upstream.is_some() => Failure::Timeout,
             None => Failure::NoHealthy,
         };

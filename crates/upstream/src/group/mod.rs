@@ -35,17 +35,26 @@ pub trait Exchange: Send + Sync + 'static {
     /// Whether UDP is out of the question.
     fn needs_stream(&self) -> bool;
 
-    /// Sends the query once and returns its response, by `until` at the latest. The future may count
-    /// on being polled again before `until`, so that it needs a timer only then.
+    /// Sends the query once and returns its response, by the end of its time at the latest. The future
+    /// may count on being polled again before that, so that it needs a timer only then.
     fn exchange(
         &self,
         ask: &Ask,
         via: Via,
-        until: Instant,
+        time: Time,
     ) -> impl Future<Output = Result<Response, ExchangeError>> + Send;
 
     /// Asks whether the upstream lives.
     fn probe(&self) -> impl Future<Output = Result<(), ExchangeError>> + Send;
+}
+
+/// The time that an exchange may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Time {
+    /// Now, when it begins: looking at the clock is a good part of what an exchange costs.
+    pub now: Instant,
+    /// When it has to be over.
+    pub until: Instant,
 }
 
 /// How a query travels.
@@ -212,8 +221,12 @@ impl<E: Exchange> Group<E> {
             TransportRule::AsClient if over_stream => Via::Stream,
             TransportRule::AsClient | TransportRule::PreferUdp => Via::Udp,
         };
-        let name = self.hasher.hash_one(ask.name());
-        course::run(self, ask, via, name).await
+        course::run(self, ask, via).await
+    }
+
+    /// What the silence to a question is known by.
+    fn hash_of(&self, ask: &Ask) -> u64 {
+        self.hasher.hash_one(ask.name())
     }
 
     fn enter(&self) -> Option<Held<'_>> {

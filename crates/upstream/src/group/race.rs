@@ -6,7 +6,7 @@ use std::task::Poll;
 
 /// A few futures with a number each. Dropping the race drops them.
 pub(super) struct Race<'a, T> {
-    runners: Vec<Runner<'a, T>>,
+    runners: [Option<Runner<'a, T>>; MAX_RUNNERS],
 }
 
 struct Runner<'a, T> {
@@ -19,33 +19,37 @@ const MAX_RUNNERS: usize = 3;
 
 impl<'a, T> Race<'a, T> {
     pub(super) fn new() -> Self {
-        Self { runners: Vec::with_capacity(1) }
+        Self { runners: [const { None }; MAX_RUNNERS] }
     }
 
+    /// Adds one, unless the race is full.
     pub(super) fn add(&mut self, number: usize, future: impl Future<Output = T> + Send + 'a) {
-        self.runners.push(Runner { number, future: Box::pin(future) });
+        if let Some(place) = self.runners.iter_mut().find(|place| place.is_none()) {
+            *place = Some(Runner { number, future: Box::pin(future) });
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.runners.is_empty()
+        self.runners.iter().all(Option::is_none)
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.runners.len() >= MAX_RUNNERS
+        self.runners.iter().all(Option::is_some)
     }
 
     pub(super) fn contains(&self, number: usize) -> bool {
-        self.runners.iter().any(|runner| runner.number == number)
+        self.runners.iter().flatten().any(|runner| runner.number == number)
     }
 
     /// The next result with its number; waits for ever if nothing runs. Cancel-safe: a result is
     /// taken out only when it is returned.
     pub(super) async fn next(&mut self) -> (usize, T) {
         poll_fn(|context| {
-            for (index, runner) in self.runners.iter_mut().enumerate() {
-                if let Poll::Ready(result) = runner.future.as_mut().poll(context) {
-                    let number = runner.number;
-                    drop(self.runners.swap_remove(index));
+            for place in &mut self.runners {
+                let Some(Runner { number, future }) = place else { continue };
+                if let Poll::Ready(result) = future.as_mut().poll(context) {
+                    let number = *number;
+                    *place = None;
                     return Poll::Ready((number, result));
                 }
             }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dunlin_core::buffer::Buffer;
-use dunlin_core::wire::{self, HEADER_LEN, read_u16, write_u16};
+use dunlin_core::wire::{self, HEADER_LEN, read_u16};
+use foldhash::fast::RandomState;
 use tokio::time::Instant;
 
 use super::StreamLimits;
@@ -23,8 +24,8 @@ pub(super) struct Book {
     local: SocketAddr,
     remote: SocketAddr,
     limits: StreamLimits,
-    /// By ID. Entries that nobody waits for any more stay, so that their ID is not given away.
-    waiting: HashMap<u16, Order>,
+    /// By ID, which we have chosen: no peer can make IDs collide. Entries that nobody waits for any more stay, so that their ID is not given away.
+    waiting: HashMap<u16, Order, RandomState>,
     outbox: Vec<u8>,
     written: usize,
     last_activity: Instant,
@@ -56,7 +57,7 @@ impl Book {
             local,
             remote,
             limits,
-            waiting: HashMap::new(),
+            waiting: HashMap::default(),
             outbox: Vec::new(),
             written: 0,
             last_activity: Instant::now(),
@@ -70,15 +71,16 @@ impl Book {
     }
 
     /// Gives a query an ID and puts it behind what is to be written.
-    pub(super) fn post(&mut self, mut order: Order, now: Instant) {
+    pub(super) fn post(&mut self, order: Order, now: Instant) {
         if order.reply.is_closed() {
             return;
         }
         let Some(id) = free_id(|id| !self.waiting.contains_key(&id)) else { return };
-        let Ok(length) = u16::try_from(order.query.len()) else { return };
-        write_u16(&mut order.query, 0, id);
+        let query = order.ask.as_bytes();
+        let Ok(length) = u16::try_from(query.len()) else { return };
         self.outbox.extend_from_slice(&length.to_be_bytes());
-        self.outbox.extend_from_slice(&order.query);
+        self.outbox.extend_from_slice(&id.to_be_bytes());
+        self.outbox.extend_from_slice(query.get(2..).unwrap_or_default());
         self.waiting.insert(id, order);
         self.last_activity = now;
         self.stuck_since.get_or_insert(now);
@@ -123,7 +125,7 @@ impl Book {
         }
         let id = wire::id(message);
         let order = self.waiting.remove(&id).ok_or(WrongReply)?;
-        if !is_response(id, &order.query, order.question_end, message) {
+        if !is_response(id, order.ask.as_bytes(), order.ask.question_end(), message) {
             let error = ExchangeError::WrongReply { remote: self.remote };
             let _gone = order.reply.send(Err(error));
             return Err(WrongReply);

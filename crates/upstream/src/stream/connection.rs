@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use dunlin_core::buffer::Buffer;
 use tokio::sync::mpsc::error::TrySendError;
@@ -14,6 +13,7 @@ use super::Endpoint;
 use super::book::Book;
 use super::dial::dial;
 use super::driver::drive;
+use crate::ask::Ask;
 use crate::error::{Cause, ExchangeError};
 
 /// The handle of a connection. Its task ends soon after the last handle is gone.
@@ -31,18 +31,17 @@ pub(crate) struct State {
     pub(crate) in_flight: AtomicUsize,
     /// Messages received.
     pub(crate) received: AtomicU64,
-    /// Since when queries go out and nothing comes back: milliseconds after the opening, and one
-    /// more; 0 if something came since.
+    /// Since when queries go out and nothing comes back: milliseconds on the clock of the pool, and
+    /// one more; 0 if something came since.
     silent_since: AtomicU64,
     /// Our address, once the connection stands.
     local: OnceLock<SocketAddr>,
 }
 
 impl State {
-    /// A query goes out, this long after the opening.
-    fn asked(&self, age: Duration) {
-        let millis = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-        let stamp = millis.saturating_add(1);
+    /// A query goes out, at this time in milliseconds.
+    pub(super) fn asked(&self, now: u64) {
+        let stamp = now.saturating_add(1);
         let _silent_already = self.silent_since.compare_exchange(0, stamp, Relaxed, Relaxed);
     }
 
@@ -56,10 +55,8 @@ impl State {
 /// A query for the connection.
 #[derive(Debug)]
 pub(crate) struct Order {
-    /// The message; its ID is chosen by the task.
-    pub(crate) query: Box<[u8]>,
-    /// Where its question ends.
-    pub(crate) question_end: usize,
+    /// The query; its ID is chosen by the task.
+    pub(crate) ask: Ask,
     /// Where the response goes.
     pub(crate) reply: oneshot::Sender<Result<Buffer, ExchangeError>>,
 }
@@ -67,22 +64,20 @@ pub(crate) struct Order {
 /// Queries waiting to be written; beyond that the upstream is busy.
 const QUEUE: usize = 1024;
 
-/// A connection on which nothing came for this long, though somebody asked, is not trusted with
-/// another query: its peer may have gone without a word (requirements.md P-07).
-const MAX_SILENCE: Duration = Duration::from_secs(1);
+/// A connection on which nothing came for so many milliseconds, though somebody asked, is not trusted
+/// with another query: its peer may have gone without a word (requirements.md P-07).
+const MAX_SILENCE: u64 = 1000;
 
 impl Connection {
     /// Hands a query to the task.
     pub(super) fn order(&self, order: Order) -> Result<(), TrySendError<Order>> {
-        self.state.asked(Instant::now().saturating_duration_since(self.opened));
         self.orders.try_send(order)
     }
 
-    /// Whether queries go out and nothing comes back.
-    pub(super) fn is_silent(&self, now: Instant) -> bool {
+    /// Whether queries go out and nothing comes back; `now` in milliseconds.
+    pub(super) fn is_silent(&self, now: u64) -> bool {
         let stamp = self.state.silent_since.load(Relaxed);
-        let since = self.opened + Duration::from_millis(stamp.saturating_sub(1));
-        let silent = stamp != 0 && now.saturating_duration_since(since) >= MAX_SILENCE;
+        let silent = stamp != 0 && now.saturating_sub(stamp - 1) >= MAX_SILENCE;
         silent && self.is_established()
     }
 
@@ -114,10 +109,13 @@ impl Connection {
 }
 
 /// Opens a connection; the queries ordered meanwhile wait for it.
-pub(super) fn open(endpoint: &Arc<Endpoint>, dialling: &Arc<AtomicUsize>) -> Connection {
+pub(super) fn open(
+    endpoint: &Arc<Endpoint>,
+    dialling: &Arc<AtomicUsize>,
+    opened: Instant,
+) -> Connection {
     let (orders, queue) = mpsc::channel(QUEUE);
     let state = Arc::new(State::default());
-    let opened = Instant::now();
     let guard = Dialling::new(dialling);
     tokio::spawn(serve(Arc::clone(endpoint), queue, Arc::clone(&state), guard));
     Connection { orders, state, opened }

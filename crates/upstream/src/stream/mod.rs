@@ -26,6 +26,7 @@ use self::connection::Order;
 use self::pool::{Lease, Pool};
 use crate::ask::Ask;
 use crate::error::{Cause, ExchangeError};
+use crate::group::Time;
 use crate::metrics::{Proto, UpstreamMetrics};
 use crate::patience::within;
 use crate::response::{self, Response};
@@ -82,17 +83,17 @@ impl Streams {
         Self { pool: Pool::new(endpoint.limits), endpoint: Arc::new(endpoint) }
     }
 
-    /// Sends the query on a connection and waits for its response until `until`, see [`within`]. With `fresh` the
+    /// Sends the query on a connection and waits for its response, see [`within`]. With `fresh` the
     /// connection is one that nobody has been answered on.
     pub(crate) async fn exchange(
         &self,
         ask: &Ask,
         fresh: bool,
-        until: Instant,
+        time: Time,
         metrics: &UpstreamMetrics,
     ) -> Result<Response, ExchangeError> {
         let busy = || ExchangeError::Busy { remote: self.endpoint.remote.to_string() };
-        let lease = self.pool.lease(&self.endpoint, fresh).ok_or_else(busy)?;
+        let lease = self.pool.lease(&self.endpoint, fresh, time.now).ok_or_else(busy)?;
         let proto = if self.endpoint.tls.is_some() { Proto::Tls } else { Proto::Tcp };
         if lease.is_new {
             metrics.opened_connection(proto);
@@ -105,7 +106,7 @@ impl Streams {
             let ends = (lease.connection.local(), self.endpoint.remote);
             (journal, journal.begin(ends, transport, ask.as_bytes()))
         });
-        let result = self.exchange_on(&lease, ask, until).await;
+        let result = self.exchange_on(&lease, ask, time.until).await;
         if let Some((journal, entry)) = entry {
             journal.end(entry, lease.connection.local(), result.as_ref().ok());
         }
@@ -125,9 +126,7 @@ impl Streams {
         let connection = &lease.connection;
         let received = connection.state.received.load(Relaxed);
         let (reply, response) = oneshot::channel();
-        let query = ask.as_bytes().into();
-        let order = Order { query, question_end: ask.question_end(), reply };
-        if connection.order(order).is_err() {
+        if connection.order(Order { ask: ask.clone(), reply }).is_err() {
             return Err(connection.hung_up(remote));
         }
         match within(until, response).await {

@@ -21,10 +21,8 @@ use crate::tests::{ask, good, pass};
 type Waiting = oneshot::Receiver<Result<Buffer, ExchangeError>>;
 
 fn order(name: &str) -> (Order, Waiting) {
-    let ask = ask(name);
     let (reply, response) = oneshot::channel();
-    let question_end = ask.question_end();
-    (Order { query: ask.as_bytes().into(), question_end, reply }, response)
+    (Order { ask: ask(name), reply }, response)
 }
 
 fn book(limits: StreamLimits) -> Book {
@@ -189,9 +187,13 @@ impl Rig {
     }
 
     async fn ask(&self, name: &str) -> Result<Response, ExchangeError> {
-        let until = Instant::now() + Duration::from_secs(10);
-        self.streams.exchange(&ask(name), false, until, &self.metrics).await
+        self.streams.exchange(&ask(name), false, within_ms(10_000), &self.metrics).await
     }
+}
+
+fn within_ms(milliseconds: u64) -> Time {
+    let now = Instant::now();
+    Time { now, until: now + Duration::from_millis(milliseconds) }
 }
 
 fn answering() -> Upstream {
@@ -226,6 +228,24 @@ async fn queries_at_the_same_time_open_connections_up_to_the_limit_then_share() 
         assert!(task.await.unwrap());
     }
     assert_eq!(upstream.connections(), 8);
+}
+
+#[tokio::test]
+async fn queries_that_share_a_connection_go_with_the_last_one_until_it_has_twice_as_many() {
+    let upstream = Upstream::start();
+    let limits = StreamLimits { connections: 2, ..StreamLimits::default() };
+    let rig = Rig::to(&upstream, limits);
+    let lease = || rig.streams.pool.lease(&rig.streams.endpoint, false, Instant::now()).unwrap();
+    let (one, other) = (lease(), lease());
+    let in_flight = || [&one, &other].map(|lease| lease.connection.state.in_flight.load(Relaxed));
+    let mut held = Vec::new();
+    for expected in [[2, 1], [2, 2], [2, 3], [2, 4], [3, 4], [4, 4], [5, 4], [6, 4], [7, 4], [8, 4]]
+    {
+        held.push(lease());
+        assert_eq!(in_flight(), expected);
+    }
+    held.push(lease());
+    assert_eq!(in_flight(), [8, 5]);
 }
 
 #[tokio::test]
@@ -273,9 +293,8 @@ async fn a_connection_on_which_nothing_comes_is_not_used_again() {
     upstream.on("silent.test", Vec::<Action>::new());
     let rig = Rig::to(&upstream, StreamLimits::default());
     assert!(rig.ask("a.test").await.is_ok());
-    let until = Instant::now() + Duration::from_millis(50);
     let silent = ask("silent.test");
-    let mut exchange = pin!(rig.streams.exchange(&silent, false, until, &rig.metrics));
+    let mut exchange = pin!(rig.streams.exchange(&silent, false, within_ms(50), &rig.metrics));
     let look = tokio::time::timeout(Duration::from_millis(5), &mut exchange).await;
     assert!(look.is_err(), "it is silent");
     assert!(exchange.await.unwrap_err().is_timeout());
@@ -294,7 +313,7 @@ async fn a_silent_connection_is_not_trusted_though_nobody_waits_any_more() {
     assert!(asked.is_err());
     wait::until_async("the end of the patience", async || {
         assert!(rig.streams.pool.len() <= 1);
-        drop(rig.streams.pool.lease(&rig.streams.endpoint, false));
+        drop(rig.streams.pool.lease(&rig.streams.endpoint, false, Instant::now()));
         upstream.connections() == 2
     })
     .await;
@@ -307,8 +326,9 @@ async fn a_fresh_connection_is_one_that_nobody_was_answered_on() {
     let upstream = answering();
     let rig = Rig::to(&upstream, StreamLimits::default());
     assert!(rig.ask("a.test").await.is_ok());
-    let until = Instant::now() + Duration::from_secs(10);
-    assert!(rig.streams.exchange(&ask("a.test"), true, until, &rig.metrics).await.is_ok());
+    assert!(
+        rig.streams.exchange(&ask("a.test"), true, within_ms(10_000), &rig.metrics).await.is_ok()
+    );
     let used: Vec<u64> = upstream.asked().iter().map(|asked: &Asked| asked.connection).collect();
     assert_eq!(used, [1, 2]);
 }
@@ -319,7 +339,7 @@ async fn connections_end_with_their_pool() {
     upstream.always(Reply::new());
     let rig = Rig::to(&upstream, StreamLimits::default());
     assert!(rig.ask("a.test").await.is_ok());
-    let lease = rig.streams.pool.lease(&rig.streams.endpoint, false).unwrap();
+    let lease = rig.streams.pool.lease(&rig.streams.endpoint, false, Instant::now()).unwrap();
     let state = Arc::downgrade(&lease.connection.state);
     drop(lease);
     drop(rig);

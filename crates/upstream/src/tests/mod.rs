@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::ask::Ask;
 use crate::error::{Cause, ExchangeError};
-use crate::group::{Exchange, Group, Settings, Upstream, Via};
+use crate::group::{Exchange, Group, Settings, Time, Upstream, Via};
 use crate::metrics::ProxyMetrics;
 use crate::patience::within;
 use crate::response::{self, Response};
@@ -145,7 +145,7 @@ impl Exchange for Scripted {
         &self,
         ask: &Ask,
         via: Via,
-        until: Instant,
+        Time { until, .. }: Time,
     ) -> Result<Response, ExchangeError> {
         let play = {
             let mut sends = self.sends.lock();

@@ -20,6 +20,7 @@ use self::sockets::Lease;
 pub(crate) use self::sockets::Sockets;
 use crate::ask::{Ask, is_response};
 use crate::error::{Cause, ExchangeError};
+use crate::group::Time;
 use crate::metrics::{Proto, UpstreamMetrics};
 use crate::patience::within;
 use crate::response::{self, Response};
@@ -29,15 +30,15 @@ const MAX_MISMATCHES: u32 = 16;
 /// Larger than any response that we invite.
 const RECEIVE_SIZE: usize = 2048;
 
-/// Sends the query once and waits for its response until `until`; see [`within`].
+/// Sends the query once and waits for its response; see [`within`].
 pub(crate) async fn exchange(
     sockets: &Sockets,
     ask: &Ask,
-    until: Instant,
+    Time { now, until }: Time,
     metrics: &UpstreamMetrics,
 ) -> Result<Response, ExchangeError> {
     let remote = sockets.remote;
-    let mut lease = sockets.lease().map_err(|error| ExchangeError::Dial {
+    let mut lease = sockets.lease(now).map_err(|error| ExchangeError::Dial {
         network: "udp",
         remote,
         cause: Cause::of(&error, "connect"),

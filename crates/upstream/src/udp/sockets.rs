@@ -76,12 +76,11 @@ impl Sockets {
     }
 
     /// A socket of the pool, if there is one; else a new one.
-    pub(super) fn lease(&self) -> io::Result<Lease<'_>> {
+    pub(super) fn lease(&self, now: Instant) -> io::Result<Lease<'_>> {
         let shelf = self.shelf()?;
         if self.pool == 0 {
             return self.fresh(shelf);
         }
-        let now = Instant::now();
         match shelf.draw(now) {
             Draw::Reuse(index, line, opened) => {
                 let mut lease = Lease::new(shelf, line, Origin::Pool(index, opened));

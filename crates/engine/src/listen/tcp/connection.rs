@@ -231,7 +231,7 @@ impl Connection {
         let sender = self.sender.clone();
         self.listener.tasks.spawn(async move {
             // The connection may have broken meanwhile; then nobody wants the reply.
-            let _gone = sender.send(later.await).await;
+            let _gone = sender.send(later.in_time().await).await;
         });
     }
 

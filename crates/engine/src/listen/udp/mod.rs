@@ -1,30 +1,29 @@
 //! DNS over UDP, by the batch: one receive, all chains polled in place, one send. Replies that
-//! had to wait are sent as they come.
+//! had to wait are sent as they come, by the batch too.
 
 mod backlog;
 mod door;
+mod late;
 #[cfg(test)]
 mod tests;
 
 use std::io;
 use std::net::UdpSocket;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dunlin_core::Transport;
-use dunlin_core::buffer::Buffer;
 use dunlin_core::gate::DropReason;
 use dunlin_core::query::Source;
 use dunlin_os::batch::{BATCH, Datagram, Family, Inbox, Outbox, Route};
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use self::backlog::Backlog;
 use self::door::Door;
+use self::late::Late;
 use crate::listen::Listener;
-use crate::serve::{Answer, Later, Outlet};
+use crate::serve::{Answer, Outlet};
 use crate::table::Table;
 
 /// One socket of one worker.
@@ -32,15 +31,15 @@ struct Endpoint {
     listener: Arc<Listener>,
     socket: Door,
     family: Family,
-    /// All replies of a listener that has a send queue (`shed`), in place of what follows.
+    /// All replies of a listener that has a send queue (`shed`), in place of an outbox.
     backlog: Mutex<Option<Backlog>>,
-    /// Replies that had to wait. Only this worker's tasks lock it, one after the other.
-    late: Mutex<Outbox>,
-    /// Tells the loop that there are some: all that became ready in one turn of the runtime go
-    /// out with one call.
-    has_late: Notify,
-    /// Set when the loop has ended and late replies must see to themselves.
-    ended: AtomicBool,
+}
+
+/// What the loop of a socket works with.
+struct Desk {
+    inbox: Inbox,
+    outbox: Outbox,
+    late: Late,
 }
 
 /// Clients of a query that waited longer have asked again or given up: answering it would only delay
@@ -65,86 +64,95 @@ pub(crate) async fn serve_udp(listener: Arc<Listener>, socket: UdpSocket) {
     };
     let stop = listener.stop.clone();
     let endpoint = Endpoint::new(listener, socket, family);
-    let mut inbox = Inbox::new();
-    let mut outbox = Outbox::new(family, BATCH);
+    let (inbox, outbox) = (Inbox::new(), Outbox::new(family, BATCH));
+    let mut desk = Desk { inbox, outbox, late: Late::new() };
     loop {
-        tokio::select! {
+        let more = tokio::select! {
             // Cancel-safe: readiness is not consumed by waiting for it.
-            ready = endpoint.socket.readable() => if ready.is_err() { break },
-            () = endpoint.has_late.notified() => {
-                endpoint.flush_backlog();
-                endpoint.flush_late().await;
-                continue;
-            }
+            ready = endpoint.socket.readable() => match ready {
+                Ok(()) => endpoint.turn(&mut desk).await,
+                Err(_ended) => break,
+            },
+            () = desk.late.wait() => endpoint.advance(&mut desk).await,
             () = stop.cancelled() => break,
-        }
-        let more = endpoint.turn(&mut inbox, &mut outbox).await;
+        };
         if more {
-            // A full batch: let replies that became ready have their turn.
+            // Let the others of this worker have their turn.
             tokio::task::yield_now().await;
         }
     }
-    endpoint.ended.store(true, Relaxed);
     endpoint.flush_backlog();
-    endpoint.flush_late().await;
     // Best effort: without it, what comes between the last look and the close is lost.
     let _listens_on = dunlin_os::sockets::stop_receiving(&endpoint.socket);
     // Asked directly: tokio may not know of it yet.
     for _ in 0..LAST_BATCHES {
-        let received = inbox.receive_draining(&endpoint.socket);
-        if !endpoint.handle_batch(&received, &mut inbox, &mut outbox).await {
+        let received = desk.inbox.receive_draining(&endpoint.socket);
+        if !endpoint.handle_batch(&received, &mut desk).await {
             break;
+        }
+    }
+    while desk.late.is_waiting() {
+        desk.late.wait().await;
+        if endpoint.advance(&mut desk).await {
+            tokio::task::yield_now().await;
         }
     }
 }
 
 impl Endpoint {
     fn new(listener: Arc<Listener>, socket: Door, family: Family) -> Arc<Self> {
-        Arc::new(Self {
-            listener,
-            socket,
-            family,
-            backlog: Mutex::default(),
-            late: Mutex::new(Outbox::new(family, BATCH)),
-            has_late: Notify::new(),
-            ended: AtomicBool::new(false),
-        })
+        Arc::new(Self { listener, socket, family, backlog: Mutex::default() })
     }
 
     /// One batch. True if there may be more to read.
-    async fn turn(self: &Arc<Self>, inbox: &mut Inbox, outbox: &mut Outbox) -> bool {
-        let received = self.socket.read(|socket| inbox.receive_draining(socket));
-        self.handle_batch(&received, inbox, outbox).await
+    async fn turn(self: &Arc<Self>, desk: &mut Desk) -> bool {
+        let received = self.socket.read(|socket| desk.inbox.receive_draining(socket));
+        self.handle_batch(&received, desk).await
     }
 
-    async fn handle_batch(
-        self: &Arc<Self>,
-        received: &io::Result<usize>,
-        inbox: &mut Inbox,
-        outbox: &mut Outbox,
-    ) -> bool {
+    async fn handle_batch(self: &Arc<Self>, received: &io::Result<usize>, desk: &mut Desk) -> bool {
         if let Err(error) = received
             && error.kind() != io::ErrorKind::WouldBlock
         {
             tracing::debug!(%error, address = %self.listener.address, "receiving failed");
         }
+        let Desk { inbox, outbox, late } = desk;
         let count = inbox.len();
         if count > 0 {
-            let table = self.listener.table.load();
-            match &table.send_queue {
-                None => self.handle_each(&table, inbox, outbox),
-                Some(queue) => {
-                    self.with_backlog(queue, |replies| self.handle_each(&table, inbox, replies));
-                    self.flush_backlog();
-                }
-            }
-            drop(table);
-            self.send(outbox).await;
+            self.reply(outbox, |table, outbox| self.handle_each(table, inbox, late, outbox)).await;
         }
         count == BATCH
     }
 
-    fn handle_each(self: &Arc<Self>, table: &Table, inbox: &mut Inbox, outbox: &mut Outbox) {
+    /// Goes on with the replies that had to wait. True if there are more.
+    async fn advance(self: &Arc<Self>, desk: &mut Desk) -> bool {
+        let Desk { outbox, late, .. } = desk;
+        let mut more = false;
+        self.reply(outbox, |_table, outbox| {
+            more = late.advance(BATCH, |mut reply, route| outbox.push_taken(&mut reply, route));
+        })
+        .await;
+        more
+    }
+
+    /// Sends the replies that `work` makes.
+    async fn reply(self: &Arc<Self>, outbox: &mut Outbox, work: impl FnOnce(&Table, &mut Outbox)) {
+        // Each of the many chains of a batch may do as much as one alone.
+        tokio::task::unconstrained(async {
+            let table = self.listener.table.load();
+            match &table.send_queue {
+                None => work(&table, outbox),
+                Some(queue) => {
+                    self.with_backlog(queue, |replies| work(&table, replies));
+                    self.flush_backlog();
+                }
+            }
+        })
+        .await;
+        self.send(outbox).await;
+    }
+
+    fn handle_each(&self, table: &Table, inbox: &mut Inbox, late: &mut Late, outbox: &mut Outbox) {
         let now = Instant::now();
         let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         for datagram in inbox.drain() {
@@ -152,15 +160,16 @@ impl Endpoint {
                 self.listener.shared.count_drop(DropReason::Expired, Transport::Udp);
                 continue;
             }
-            self.handle(table, &datagram, now, outbox);
+            self.handle(table, &datagram, now, late, outbox);
         }
     }
 
     fn handle(
-        self: &Arc<Self>,
+        &self,
         table: &Table,
         datagram: &Datagram<'_>,
         received: Instant,
+        late: &mut Late,
         outbox: &mut Outbox,
     ) {
         let shared = &self.listener.shared;
@@ -175,10 +184,11 @@ impl Endpoint {
         let source = Source { client, local, transport: Transport::Udp, received };
         // Never full but for a send queue: it has room for a batch.
         let outlet = if outbox.is_full() { Outlet::Full } else { Outlet::Free };
-        match shared.handle_from(table, datagram.bytes, source, outlet) {
+        let waker = late.next_waker();
+        match shared.handle_from(table, datagram.bytes, source, outlet, waker) {
             Answer::Now(Some(mut reply)) => outbox.push_taken(&mut reply, &datagram.route),
             Answer::Now(None) => {}
-            Answer::Later(later) => self.answer_later(later, datagram.route),
+            Answer::Later(later) => late.keep(later, datagram.route),
         }
     }
 
@@ -188,48 +198,6 @@ impl Endpoint {
             local.set_ip(told.address);
         }
         local
-    }
-
-    fn answer_later(self: &Arc<Self>, later: Later, route: Route) {
-        let endpoint = Arc::clone(self);
-        self.listener.tasks.spawn(async move {
-            if let Some(reply) = later.await
-                && endpoint.queues_late(&reply, &route)
-            {
-                // Boxed, so that what seldom happens takes no room in the task of each query.
-                Box::pin(endpoint.flush_late()).await;
-            }
-        });
-    }
-
-    /// Queues a late reply. True if nobody else will send it.
-    fn queues_late(self: &Arc<Self>, reply: &Buffer, route: &Route) -> bool {
-        if self.queue_late(reply, route) {
-            return false;
-        }
-        let (is_first, is_full) = {
-            let mut late = self.late.lock();
-            let is_first = late.is_empty();
-            late.push(reply, route);
-            (is_first, late.len() >= BATCH)
-        };
-        // The loop may come behind more replies than there is room for.
-        if is_full || self.ended.load(Relaxed) {
-            return true;
-        }
-        if is_first {
-            self.has_late.notify_one();
-        }
-        false
-    }
-
-    /// Sends the late replies, waiting for room in the send buffer if need be.
-    async fn flush_late(&self) {
-        while self.late.lock().flush(&self.socket).is_err() {
-            if self.socket.room().await.is_err() {
-                return self.late.lock().clear();
-            }
-        }
     }
 
     /// Sends the batch. The send buffer of a UDP socket is seldom full, and drains by itself.

@@ -6,11 +6,9 @@ mod tests;
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
-use dunlin_core::buffer::Buffer;
 use dunlin_core::metrics::Counter;
-use dunlin_os::batch::{BATCH, Family, Outbox, Route};
+use dunlin_os::batch::{Family, Outbox};
 
 use super::Endpoint;
 use crate::table::SendQueue;
@@ -70,23 +68,6 @@ impl Endpoint {
         let done = work(&mut backlog.replies);
         backlog.count();
         done
-    }
-
-    /// Queues a reply that had to wait. False if the listener has no send queue.
-    pub(super) fn queue_late(self: &Arc<Self>, reply: &Buffer, route: &Route) -> bool {
-        let table = self.listener.table.load();
-        let Some(queue) = &table.send_queue else { return false };
-        let waiting = self.with_backlog(queue, |replies| {
-            replies.push(reply, route);
-            replies.len()
-        });
-        // As soon as there is a batch: the loop may come behind more replies than may wait.
-        if waiting.is_multiple_of(BATCH) || self.ended.load(Relaxed) {
-            self.flush_backlog();
-        } else if waiting == 1 {
-            self.has_late.notify_one();
-        }
-        true
     }
 
     /// Sends what the kernel takes, and leaves the rest to a writer. Never waits.

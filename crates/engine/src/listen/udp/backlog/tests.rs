@@ -11,10 +11,11 @@ use dunlin_core::metrics::Metrics;
 use dunlin_core::query::Source;
 use dunlin_core::rr::RecordType;
 use dunlin_core::testing::{Stub, query, stub};
-use dunlin_os::batch::Datagram;
+use dunlin_os::batch::{BATCH, Datagram, Route};
 use dunlin_testkit::metrics::value;
 
 use super::super::door::Door;
+use super::super::late::Late;
 use tokio::time::Instant;
 
 use super::*;
@@ -95,7 +96,8 @@ impl Scene {
         let client: SocketAddr = "127.0.0.1:40000".parse().unwrap();
         let datagram =
             Datagram { bytes: &bytes, route: Route::from(client), arrival: None, truncated: false };
-        self.endpoint.handle(table, &datagram, Instant::now(), replies);
+        let now = Instant::now();
+        self.endpoint.handle(table, &datagram, now, &mut Late::new(), replies);
     }
 
     fn waiting(&self) -> usize {
@@ -171,7 +173,9 @@ async fn sh10_a_reply_that_the_kernel_refuses_is_counted() {
     let listener = listener(table, &metrics, socket.local_addr().unwrap());
     let endpoint = Endpoint::new(listener, Door::new(socket).unwrap(), Family::V4);
     let nowhere = Route::from(SocketAddr::from(([127, 0, 0, 1], 0)));
-    assert!(endpoint.queue_late(&Buffer::copy_of(&[0; 12]), &nowhere));
+    let table = endpoint.listener.table.load();
+    let queue = table.send_queue.as_ref().unwrap();
+    endpoint.with_backlog(queue, |replies| replies.push(&[0; 12], &nowhere));
     endpoint.flush_backlog();
     let labels = [("server", SERVER), ("reason", "response")];
     assert_eq!(value(&metrics.page(), "coredns_shed_dropped_total", &labels), Some(1.0));
