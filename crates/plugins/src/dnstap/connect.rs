@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dunlin_core::error::in_gos_words;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
@@ -78,11 +79,8 @@ async fn dial(collector: &Collector, patience: Duration) -> io::Result<Greeted> 
     Ok(Greeted::new(stream, patience))
 }
 
-/// `connect: connection refused`, where Rust says `Connection refused (os error 111)`.
+/// `connect: connection refused`; what is not from the system is no matter of that call.
 fn text(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.split_once(" (os error") {
-        Some((text, _)) => format!("connect: {}", text.to_lowercase()),
-        None => text,
-    }
+    let call = error.raw_os_error().map_or("", |_number| "connect: ");
+    format!("{call}{}", in_gos_words(error))
 }
