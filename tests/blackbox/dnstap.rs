@@ -1,4 +1,5 @@
-//! `dnstap` from the real binary: what a collector reads from a unix socket and over TCP.
+//! `dnstap` from the real binary: what a collector reads from a unix socket and over TCP, and what is in
+//! a file.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -147,4 +148,22 @@ fn a_collector_behind_tcp_reads_all_records() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let server = server(&format!("tcp://{}", listener.local_addr().unwrap()), &upstream);
     collect(listener.accept().unwrap().0, &server);
+}
+
+#[test]
+fn a_file_holds_all_records_and_is_ended() {
+    let (upstream, folder) = (upstream(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("tap");
+    let server = server(&format!("file {}", path.display()), &upstream);
+    for _ in 0..3 {
+        ask(server.address(), "Example.ORG.", RecordType::A).send();
+    }
+    server.signal("TERM");
+    assert_eq!(server.wait_exit().code(), Some(0));
+    let content = std::fs::read(path).unwrap();
+    let mut content = &*content;
+    assert_eq!(frame(&mut content), Err(START));
+    let records: Vec<_> = (0..12).map(|_| decoded(&frame(&mut content).unwrap()).0).collect();
+    assert_eq!(records, [5, 7, 8, 6].repeat(3));
+    assert_eq!((frame(&mut content), content), (Err(STOP), &[][..]));
 }

@@ -1,5 +1,5 @@
-//! `multisocket`, `shed` and `timeouts`: what they make of sockets and connections. Rows MS2, MS5 to MS7,
-//! MS9, SH1, SH3, SH8, TO12 and TO13; core.md §25 rows 35, 70 and 89.
+//! `multisocket`, `shed` and `timeouts`: what they make of sockets and connections. Rows MS1, MS2, MS5 to
+//! MS7, MS9, MS10, SH1, SH3, SH8, TO12 and TO13; core.md §25 rows 35, 70 and 89.
 
 use dunlin_testkit::client::{Tcp, ask, query};
 use dunlin_testkit::process::Server;
@@ -7,7 +7,7 @@ use dunlin_testkit::upstream::{Reply, Upstream};
 use dunlin_testkit::wait;
 use hickory_proto::rr::RecordType;
 
-use crate::kit::{metric, out, run, with_corefile};
+use crate::kit::{BINARY, dunlin, metric, out, run, with_corefile};
 
 /// The sockets of this table that are bound to the server's port of 127.0.0.1 and to no peer.
 fn sockets(server: &Server, table: &str) -> usize {
@@ -36,6 +36,32 @@ fn ms2_ms7_row_89_the_sockets_follow_the_corefile() {
             ask(server.address(), "a.", RecordType::A).send();
             ask(server.address(), "a.", RecordType::A).tcp().send();
         }
+    }
+}
+
+/// A quota that comes to one CPU is the same number: `workers` of `crates/os/src/limits`.
+#[test]
+fn ms1_ms10_without_a_number_there_is_a_socket_for_each_cpu() {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
+    let first = allowed.trim().split([',', '-']).next().unwrap();
+    let text =
+        |line: &str| format!(".:{{{{port}}}} {{\n  bind 127.0.0.1\n  {line}\n  whoami\n}}\n");
+    let on_one = || {
+        let words = ["taskset", "-c", first, BINARY];
+        words.into_iter().fold(Server::of("/usr/bin/env"), |server, word| server.argument(word))
+    };
+    let table = [
+        (on_one(), "multisocket", 1),
+        (on_one(), "", 1),
+        (on_one(), "multisocket 2", 2),
+        (dunlin(), "multisocket", dunlin_engine::worker_count()),
+    ];
+    for (server, line, count) in table {
+        let server = server.argument("-conf").argument("Corefile").file("Corefile", &text(line));
+        let server = server.start();
+        server.wait_for_reply(server.address());
+        assert_eq!((sockets(&server, "udp"), sockets(&server, "tcp")), (count, count), "{line}");
     }
 }
 

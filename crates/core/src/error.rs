@@ -71,10 +71,12 @@ impl From<hickory_proto::ProtoError> for Error {
     }
 }
 
-/// `permission denied`, where Rust says `Permission denied (os error 13)`.
+/// `permission denied`, where Rust says `Permission denied (os error 13)`: what operators of CoreDNS
+/// know, and look for.
 #[must_use]
 pub fn in_gos_words(error: &std::io::Error) -> String {
     let text = error.to_string();
     let text = text.split_once(" (os error").map_or(text.as_str(), |(text, _)| text);
-    text.to_lowercase()
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }

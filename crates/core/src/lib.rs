@@ -26,6 +26,7 @@ pub mod replacer;
 pub mod reply;
 pub mod sieve;
 pub mod site;
+pub mod stamp;
 pub mod tap;
 pub mod tasks;
 pub mod testing;

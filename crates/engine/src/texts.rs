@@ -1,17 +1,10 @@
-//! The operating system's errors in the words that operators of CoreDNS know.
+//! Why an address cannot be listened on, in the words that operators of CoreDNS know.
 
 use std::net::SocketAddr;
 use std::{fmt, io};
 
+use dunlin_core::error::in_gos_words;
 use dunlin_os::holders::{Network, holder};
-
-/// What went wrong, lower case and without a number: `address already in use`.
-pub(crate) fn os_error(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
-}
 
 /// `listen tcp 127.0.0.1:53: bind: address already in use`.
 fn listen_error(network: &str, address: SocketAddr, error: &io::Error) -> String {
@@ -20,7 +13,7 @@ fn listen_error(network: &str, address: SocketAddr, error: &io::Error) -> String
     } else {
         address.to_string()
     };
-    format!("listen {network} {shown}: bind: {}", os_error(error))
+    format!("listen {network} {shown}: bind: {}", in_gos_words(error))
 }
 
 /// Why an address cannot be listened on.
@@ -83,7 +76,7 @@ mod tests {
         let address = taken.local_addr().unwrap();
         let error = io::Error::from(io::ErrorKind::AddrInUse);
         let of = |address| Unopened::new(Network::Tcp, address, &error).within("Listen");
-        let text = format!("Listen: listen tcp {address}: bind: {}", os_error(&error));
+        let text = format!("Listen: listen tcp {address}: bind: {}", in_gos_words(&error));
         assert_eq!(of(address).to_string(), text);
         let told = of(address).told().await;
         assert!(told.starts_with(&format!("{text} (by ")), "{told}");

@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use dunlin_core::error::in_gos_words;
+
 use crate::flags::Config;
 use crate::kube_dns::KubeDns;
 use crate::setup_errors::{ErrorType, SetupErrors};
 use crate::template::render;
-use crate::texts::os_error;
 
 /// What the server around us does for us.
 pub struct Server {
@@ -107,7 +108,7 @@ impl Writer {
         let template = match fs::read(base) {
             Ok(template) => template,
             Err(error) => {
-                let (path, cause) = (base.display(), os_error(&error));
+                let (path, cause) = (base.display(), in_gos_words(&error));
                 let text =
                     format!("Failed to read node-cache coreFile {path} - open {path}: {cause}");
                 self.complain(text);
@@ -153,7 +154,7 @@ impl Writer {
         if fs::write(path, text).is_ok() {
             return;
         }
-        let (path, cause) = (path.display(), os_error(&error));
+        let (path, cause) = (path.display(), in_gos_words(&error));
         let is_read_only = error.kind() == io::ErrorKind::ReadOnlyFilesystem;
         if is_read_only && !self.is_told_of_memory {
             self.is_told_of_memory = true;

@@ -6,9 +6,8 @@ use std::io::Read;
 use std::path::Path;
 
 use dunlin_core::corefile::go::quote;
+use dunlin_core::error::in_gos_words;
 use sha2::{Digest, Sha256};
-
-use crate::texts::os_error;
 
 /// The files of a directory at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -38,15 +37,16 @@ pub(crate) fn read(directory: &Path) -> Result<Snapshot, String> {
 fn read_once(directory: &Path) -> Result<Snapshot, String> {
     let shown = directory.display();
     let data = std::fs::metadata(directory)
-        .map_err(|error| format!("lstat {shown}: {}", os_error(&error)))?;
+        .map_err(|error| format!("lstat {shown}: {}", in_gos_words(&error)))?;
     if !data.is_dir() {
         return Err(format!("config path {} is not a directory", quote(&shown.to_string())));
     }
     let entries = std::fs::read_dir(directory)
-        .map_err(|error| format!("open {shown}: {}", os_error(&error)))?;
+        .map_err(|error| format!("open {shown}: {}", in_gos_words(&error)))?;
     let mut files = BTreeMap::new();
     for entry in entries {
-        let entry = entry.map_err(|error| format!("readdirent {shown}: {}", os_error(&error)))?;
+        let entry =
+            entry.map_err(|error| format!("readdirent {shown}: {}", in_gos_words(&error)))?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = entry.path();
         // What is neither file nor directory, such as a pipe, may have no end. A link to nowhere is an error.
@@ -64,7 +64,7 @@ fn content(path: &Path) -> Result<String, String> {
     let mut octets = Vec::new();
     File::open(path)
         .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut octets))
-        .map_err(|error| format!("open {shown}: {}", os_error(&error)))?;
+        .map_err(|error| format!("open {shown}: {}", in_gos_words(&error)))?;
     if octets.len() as u64 > LARGEST {
         return Err(format!("{shown} is larger than {LARGEST} octets"));
     }

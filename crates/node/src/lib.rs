@@ -20,7 +20,6 @@ mod self_query;
 mod service;
 mod setup_errors;
 mod template;
-mod texts;
 mod watch;
 
 use dunlin_os::privileges::Capability;

@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 
+use dunlin_core::error::in_gos_words;
 use dunlin_os::netlink::{Link, Route};
 
 use crate::setup_errors::{ErrorType, SetupErrors};
-use crate::texts::os_error;
 
 /// The kernel, or what stands for it in a test.
 pub(crate) trait Links {
@@ -80,7 +80,7 @@ impl<L: Links> LocalLink<L> {
             Ok(Some(link)) => self.ensure_addresses(&link),
             Ok(None) => {
                 if let Err(error) = self.links.add_dummy(&name) {
-                    let cause = os_error(&error);
+                    let cause = in_gos_words(&error);
                     self.errors.count(ErrorType::InterfaceAdd, 1);
                     self.complain(&format!("Failed to add non-existent interface {name}: {cause}"));
                     return self.check_failed(&error);
@@ -145,7 +145,7 @@ impl<L: Links> LocalLink<L> {
             added.try_for_each(|address| self.links.delete_address(link.index, address))
         };
         if let Err(error) = result {
-            tracing::warn!("Failed to remove interface {}: {}", self.name, os_error(&error));
+            tracing::warn!("Failed to remove interface {}: {}", self.name, in_gos_words(&error));
         }
     }
 
@@ -176,7 +176,7 @@ impl<L: Links> LocalLink<L> {
 
     fn check_failed(&mut self, error: &io::Error) {
         self.errors.count(ErrorType::InterfaceCheck, 1);
-        let text = format!("Error checking dummy device {} - {}", self.name, os_error(error));
+        let text = format!("Error checking dummy device {} - {}", self.name, in_gos_words(error));
         self.complain(&text);
     }
 

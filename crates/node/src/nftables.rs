@@ -4,13 +4,13 @@
 
 use std::io;
 
+use dunlin_core::error::in_gos_words;
 use dunlin_os::netlink::{Hook, Match, Nftables, Untracked};
 
 use crate::flags::Config;
 use crate::iptables::Done;
 use crate::rules::{Chain, End, Protocol, Table, rules};
 use crate::setup_errors::{ErrorType, SetupErrors};
-use crate::texts::os_error;
 
 /// The table, and the way to it.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ impl OwnTable {
 
     fn complain(&mut self, error: &io::Error) {
         self.errors.count(ErrorType::Iptables, 1);
-        let (table, cause) = (&self.wanted.table, os_error(error));
+        let (table, cause) = (&self.wanted.table, in_gos_words(error));
         let text = format!("Error checking/adding nftables table {table}, error - {cause}");
         if self.told != text {
             tracing::error!("{text}");

@@ -53,10 +53,11 @@ impl Ask {
     pub fn new(message: &[u8]) -> Option<Self> {
         let mut name = WireName::new();
         let question_end = expand(message, HEADER_LEN, &mut name)?.checked_add(4)?;
-        if wire::counts(message)[0] != 1 || question_end > message.len() {
+        if wire::counts(message)[0] != 1 {
             return None;
         }
-        let opt = Records::new(message)?.find(|record| record.kind == types::OPT);
+        let mut records = Records::behind(message, question_end)?;
+        let opt = records.find(|record| record.kind == types::OPT);
         let size = opt.as_ref().map_or(MIN_UDP_SIZE, |opt| opt.class.max(MIN_UDP_SIZE));
         let opt_at = opt.filter(|opt| opt.rdata.end == message.len()).map(|opt| opt.start);
         let max_udp_size = usize::from(size);

@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use dunlin_core::edns::ExtendedError;
+use dunlin_core::error::in_gos_words;
 
 /// One try at one upstream went wrong. Unless a variant says otherwise the upstream or the network
 /// is to blame and another upstream may well answer.
@@ -104,9 +105,7 @@ impl Cause {
         if error.kind() == io::ErrorKind::UnexpectedEof {
             return Self::Eof;
         }
-        let text = error.to_string();
-        let text = text.split(" (os error").next().unwrap_or_default().to_ascii_lowercase();
-        Self::Io(error.kind(), format!("{call}: {text}"))
+        Self::Io(error.kind(), format!("{call}: {}", in_gos_words(error)))
     }
 }
 

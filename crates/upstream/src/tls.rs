@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use dunlin_core::error::in_gos_words;
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
@@ -146,11 +147,8 @@ fn certificates_of(path: &Path, pem: &[u8]) -> Vec<CertificateDer<'static>> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsSetupError> {
-    std::fs::read(path).map_err(|error| {
-        let text = error.to_string();
-        let text = text.split(" (os error").next().unwrap_or_default().to_ascii_lowercase();
-        TlsSetupError::Read { path: path.to_owned(), text }
-    })
+    std::fs::read(path)
+        .map_err(|error| TlsSetupError::Read { path: path.to_owned(), text: in_gos_words(&error) })
 }
 
 /// A failed handshake in words close to Go's, which operators know.

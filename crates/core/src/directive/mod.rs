@@ -269,6 +269,11 @@ impl<'a> Directive<'a> {
         self.context.retain.get_or_make(&format!("{}\n{place}\n{key}", self.name), make)
     }
 
+    /// As [`Directive::retain`], but the state is one for all server blocks.
+    pub fn share<T: Send + Sync + 'static>(&self, key: &str, make: impl FnOnce() -> T) -> Arc<T> {
+        self.context.retain.get_or_make(&format!("{}\n{key}", self.name), make)
+    }
+
     /// Whether the server block has this directive too.
     #[must_use]
     pub fn stands_with(&self, directive: &str) -> bool {

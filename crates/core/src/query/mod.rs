@@ -1,29 +1,28 @@
 //! A query on its way through the chain.
 
+mod asked;
+mod derived;
 #[cfg(test)]
 mod tests;
 mod upstream;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, OnceLock};
 
 use hickory_proto::op::{Message, ResponseCode};
-use hickory_proto::rr::{DNSClass, Name, RecordType};
-use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
+use hickory_proto::rr::Name;
 use tokio::time::Instant;
 
 use crate::buffer::Buffer;
-use crate::change::Change;
-use crate::edns::{Edns, EdnsOptions, MIN_UDP_SIZE, OUR_UDP_SIZE};
-use crate::error::Result;
+use crate::edns::{MIN_UDP_SIZE, OUR_UDP_SIZE};
 use crate::gate::View;
 use crate::metadata::Metadata;
 use crate::reply::Reply;
 use crate::site::Site;
 use crate::transport::Transport;
-use crate::wire::{Flags, HEADER_LEN, MAX_MESSAGE_LEN, WireName};
+use crate::wire::WireName;
 
 /// What we were asked, by whom, and how. It is made from bytes that passed the gate; what costs
 /// (names, records) is decoded when somebody asks for it.
@@ -152,207 +151,6 @@ impl Query {
     #[must_use]
     pub fn reply_options(&self) -> &[u8] {
         &self.reply_options
-    }
-
-    /// The same question from the same client for work that goes on after the reply was sent,
-    /// with a metadata store of its own.
-    #[must_use]
-    pub fn duplicate(&self) -> Self {
-        Self {
-            bytes: Buffer::copy_of(&self.bytes),
-            view: self.view.clone(),
-            source: self.source,
-            site: self.site.clone(),
-            metadata: self.metadata.as_ref().map(|known| Box::new(known.emptied())),
-            our_size: self.our_size,
-            reply_options: Vec::new(),
-            depth: self.depth,
-            lookups: OnceLock::new(),
-            options_are_ours: self.options_are_ours,
-            is_congested: false,
-            name: OnceLock::new(),
-            message: OnceLock::new(),
-        }
-    }
-
-    /// As [`Query::duplicate`], but as if it had come over TCP, so that nothing is truncated.
-    #[must_use]
-    pub fn duplicate_over_tcp(&self) -> Self {
-        let mut query = self.duplicate();
-        query.source.transport = Transport::Tcp;
-        query
-    }
-
-    /// A change of this query, to be filled and then made with [`Query::changed`].
-    #[must_use]
-    pub fn change(&self) -> Change {
-        Change::of(self)
-    }
-
-    /// The query that plugins further down are to see in place of this one. The metadata goes along;
-    /// [`Query::take_back`] brings it home. The reply to it has the other question.
-    ///
-    /// # Errors
-    /// A question that no client may ask either; what was to change is to blame.
-    pub fn changed(&mut self, change: &Change) -> Result<Self> {
-        let (bytes, view, name) = change.pass(self)?;
-        let mut query = Self::new(bytes, view, &name, self.source);
-        query.view.flags = self.view.flags;
-        query.site.clone_from(&self.site);
-        query.our_size = self.our_size;
-        query.depth = self.depth;
-        query.lookups = self.lookups.clone();
-        query.options_are_ours = self.options_are_ours || change.options.is_some();
-        query.is_congested = self.is_congested;
-        query.metadata = self.metadata.take();
-        Ok(query)
-    }
-
-    /// Ends a change: what plugins have told each other about the other query holds for this one, and
-    /// so do the options that they want in the reply.
-    pub fn take_back(&mut self, mut changed: Self) {
-        self.reply_options.append(&mut changed.reply_options);
-        self.metadata = changed.metadata;
-    }
-
-    /// A query of ours on behalf of this one, for another name in class IN.
-    ///
-    /// # Errors
-    /// As for [`Query::changed`].
-    pub(crate) fn nested(&self, name: &[u8], qtype: u16) -> Result<Self> {
-        let (bytes, view, name) = Change::ask(name, qtype).pass(self)?;
-        let mut query = Self::new(bytes, view, &name, self.source);
-        query.view.flags = self.view.flags;
-        query.site.clone_from(&self.site);
-        query.our_size = self.our_size;
-        query.depth = self.depth.saturating_add(1);
-        query.lookups = Arc::clone(self.lookups.get_or_init(Arc::default)).into();
-        query.options_are_ours = self.options_are_ours;
-        Ok(query)
-    }
-
-    /// How many lookups of plugins led to this query; 0 for a client's.
-    #[must_use]
-    pub fn depth(&self) -> u8 {
-        self.depth
-    }
-
-    /// Counts one more lookup for the client's query, and says how many there were before.
-    pub(crate) fn count_lookup(&self) -> u32 {
-        self.lookups.get_or_init(Arc::default).fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// The message ID.
-    #[must_use]
-    pub fn id(&self) -> u16 {
-        self.view.id
-    }
-
-    /// The header flags.
-    #[must_use]
-    pub fn flags(&self) -> Flags {
-        self.view.flags
-    }
-
-    /// QNAME in wire form, lower case, uncompressed.
-    #[must_use]
-    pub fn qname(&self) -> &[u8] {
-        self.bytes.get(self.view.end..).unwrap_or_default()
-    }
-
-    /// QNAME in wire form as the client spelled it.
-    #[must_use]
-    pub fn qname_as_sent(&self) -> &[u8] {
-        let end = HEADER_LEN + usize::from(self.view.qname_len);
-        self.bytes.get(HEADER_LEN..end).unwrap_or_default()
-    }
-
-    /// The question section as sent: QNAME, QTYPE, QCLASS.
-    #[must_use]
-    pub fn question(&self) -> &[u8] {
-        let end = HEADER_LEN + usize::from(self.view.qname_len) + 4;
-        self.bytes.get(HEADER_LEN..end).unwrap_or_default()
-    }
-
-    /// QNAME as the client spelled it.
-    pub fn name(&self) -> &Name {
-        self.name.get_or_init(|| {
-            let mut decoder = BinDecoder::new(self.qname_as_sent());
-            Box::new(Name::read(&mut decoder).unwrap_or_else(|_| Name::root()))
-        })
-    }
-
-    /// QTYPE.
-    #[must_use]
-    pub fn qtype(&self) -> RecordType {
-        RecordType::from(self.view.qtype)
-    }
-
-    /// QTYPE as a number.
-    #[must_use]
-    pub fn qtype_code(&self) -> u16 {
-        self.view.qtype
-    }
-
-    /// QCLASS.
-    #[must_use]
-    pub fn qclass(&self) -> DNSClass {
-        DNSClass::from(self.view.qclass)
-    }
-
-    /// QCLASS as a number.
-    #[must_use]
-    pub fn qclass_code(&self) -> u16 {
-        self.view.qclass
-    }
-
-    /// The OPT record.
-    #[must_use]
-    pub fn edns(&self) -> Option<&Edns> {
-        self.view.edns.as_ref()
-    }
-
-    /// The EDNS options, in order.
-    #[must_use]
-    pub fn edns_options(&self) -> EdnsOptions<'_> {
-        let range = self.view.edns.as_ref().map(|edns| edns.options.clone()).unwrap_or_default();
-        EdnsOptions(self.bytes.get(range).unwrap_or_default())
-    }
-
-    /// Whether the client wants DNSSEC records (the DO flag).
-    #[must_use]
-    pub fn dnssec_ok(&self) -> bool {
-        self.view.edns.as_ref().is_some_and(|edns| edns.dnssec_ok)
-    }
-
-    /// Octets that the client can take: 65,535 over a stream, else its UDP payload size, 512 at
-    /// least.
-    #[must_use]
-    pub fn max_size(&self) -> usize {
-        if self.source.transport.is_stream() {
-            return MAX_MESSAGE_LEN;
-        }
-        usize::from(self.view.edns.as_ref().map_or(0, |edns| edns.udp_size).max(MIN_UDP_SIZE))
-    }
-
-    /// The length of the message in octets.
-    #[must_use]
-    #[allow(clippy::len_without_is_empty, reason = "a message is never empty")]
-    pub fn len(&self) -> usize {
-        self.view.end
-    }
-
-    /// The message as received, trailing octets stripped.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.view.end).unwrap_or_default()
-    }
-
-    /// The message in full; `None` if something in it that the gate ignores does not decode.
-    pub fn message(&self) -> Option<&Message> {
-        self.message
-            .get_or_init(|| Message::from_vec(self.as_bytes()).ok().map(Box::new))
-            .as_deref()
     }
 
     /// The client's address; IPv4 is never shown as mapped IPv6.

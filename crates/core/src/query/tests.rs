@@ -1,9 +1,11 @@
 //! What a query shows of itself, keeps when it is copied, and takes along to an upstream.
 
+use hickory_proto::rr::{DNSClass, RecordType};
 use hickory_proto::serialize::binary::BinEncodable;
 
 use super::*;
 use crate::testing::query;
+use crate::wire::{Flags, MAX_MESSAGE_LEN};
 
 #[test]
 fn names_come_in_the_clients_spelling_and_in_lower_case() {

@@ -14,8 +14,7 @@ mod tests;
 
 pub use self::flags::Flags;
 pub use self::name::{PLAIN_ROOM, Presentation, WireName, expand, is_name, same_name, skip};
-pub(crate) use self::records::set_ttls;
-pub use self::records::{RecordRef, Records, Section};
+pub use self::records::{RecordRef, Records, Section, set_ttls};
 pub(crate) use self::summary::is_before;
 pub use self::summary::{MalformedMessage, Summary};
 

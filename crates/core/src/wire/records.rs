@@ -52,7 +52,7 @@ struct Walk {
 
 /// Gives every record but OPT a TTL made from what it has, in seconds. Records behind a malformed one
 /// stay as they are. The question section is known to end at `question_end`.
-pub(crate) fn set_ttls(message: &mut [u8], question_end: usize, make: impl Fn(u32) -> u32) {
+pub fn set_ttls(message: &mut [u8], question_end: usize, make: impl Fn(u32) -> u32) {
     let Some(mut walk) = Walk::behind(message, question_end) else { return };
     while let Some(record) = walk.step(message) {
         if record.kind != types::OPT {

@@ -8,9 +8,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use dunlin_core::corefile::{Diagnostic, LoadError, Loader, Position};
+use dunlin_core::error::in_gos_words;
 
 use super::Loaded;
-use crate::texts::os_error;
 
 /// Reads files and remembers what they were.
 #[derive(Debug, Default)]
@@ -72,7 +72,7 @@ impl Loader for DiskLoader {
             Err(error) => Err(match error.kind() {
                 io::ErrorKind::NotFound => LoadError::NotFound,
                 io::ErrorKind::IsADirectory => LoadError::Directory,
-                _ => LoadError::Other(os_error(&error)),
+                _ => LoadError::Other(in_gos_words(&error)),
             }),
         }
     }

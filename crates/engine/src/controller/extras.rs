@@ -3,10 +3,11 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::time::Duration;
 
 use dunlin_core::directive::{HttpEndpoint, OnListenFailure};
 use tokio::sync::mpsc;
+
+use crate::http::RETRY;
 
 /// All that is optional; the default is nothing.
 #[derive(Default)]
@@ -41,7 +42,6 @@ pub(super) async fn retry_if(has_missing: bool) {
     tokio::time::sleep(RETRY).await;
 }
 
-const RETRY: Duration = Duration::from_secs(1);
 const TAKEN: &str = "An HTTP endpoint has to wait: ";
 
 impl Extras {

@@ -60,7 +60,7 @@ const HTTP_TIMEOUT: Duration = Duration::from_secs(5);
 const LONGEST_CONNECTION: Duration = Duration::from_secs(60);
 const MAX_HEADER: usize = 16 * 1024;
 /// Between two attempts to open a listener whose address is taken.
-const RETRY: Duration = Duration::from_secs(1);
+pub(crate) const RETRY: Duration = Duration::from_secs(1);
 /// Attempts between two warnings.
 const WARN_EVERY: u32 = 60;
 

@@ -4,13 +4,15 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dunlin_core::error::in_gos_words;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use super::endpoint::{Endpoint, Stream, timed_out};
+use super::endpoint::{Endpoint, timed_out};
 use super::frames;
-use super::outlet::{Outlet, Reason, Record};
+use super::outlet::{Outlet, Record};
 use super::pump::{End, pump};
+use super::stream::Greeted;
 use super::tls::Client;
 
 /// Where to connect, and how.
@@ -42,7 +44,7 @@ async fn work(outlet: &Outlet, collector: &Collector, records: &mut mpsc::Receiv
     loop {
         let dialled = Instant::now();
         match dial(collector, pace.patience).await {
-            Ok(stream) => match pump(stream, records, pace, numbers).await {
+            Ok(mut stream) => match pump(&mut stream, records, pace, numbers).await {
                 End::Closed => return,
                 End::Lost(error) => {
                     tracing::debug!(target: "plugin/dnstap", "Lost {}: {error}", collector.endpoint);
@@ -62,39 +64,23 @@ async fn work(outlet: &Outlet, collector: &Collector, records: &mut mpsc::Receiv
             Err(_told_before) => {}
         }
         is_first = false;
-        if discard(records, outlet).await {
+        if outlet.discard(records).await {
             return;
         }
     }
 }
 
 /// Connects, and shakes hands.
-async fn dial(collector: &Collector, patience: Duration) -> io::Result<Box<dyn Stream>> {
+async fn dial(collector: &Collector, patience: Duration) -> io::Result<Greeted> {
     let Collector { endpoint, tls, send_buffer, .. } = collector;
     let mut stream = endpoint.connect(tls.clone(), *send_buffer, patience).await?;
     let greeted = timeout(patience, frames::greet(&mut stream)).await;
     greeted.unwrap_or_else(|_elapsed| Err(timed_out()))?;
-    Ok(stream)
+    Ok(Greeted::new(stream, patience))
 }
 
-/// Without a collector records have nowhere to go. Says whether the queue was closed meanwhile.
-async fn discard(records: &mut mpsc::Receiver<Record>, outlet: &Outlet) -> bool {
-    outlet.set_discards(true);
-    let discarding = async {
-        while records.recv().await.is_some() {
-            outlet.numbers.drop_one(Reason::Unconnected);
-        }
-    };
-    let is_closed = timeout(outlet.pace.retry, discarding).await.is_ok();
-    outlet.set_discards(false);
-    is_closed
-}
-
-/// `connect: connection refused`, where Rust says `Connection refused (os error 111)`.
+/// `connect: connection refused`; what is not from the system is no matter of that call.
 fn text(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.split_once(" (os error") {
-        Some((text, _)) => format!("connect: {}", text.to_lowercase()),
-        None => text,
-    }
+    let call = error.raw_os_error().map_or("", |_number| "connect: ");
+    format!("{call}{}", in_gos_words(error))
 }

@@ -1,4 +1,4 @@
-//! A collector for tests: shakes hands, reads records, and remembers what it saw.
+//! A collector for tests: shakes hands, reads records, and remembers what it saw. It reads files too.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -113,23 +113,14 @@ impl Collector {
         Self { task: tokio::spawn(work(Arc::clone(&seen))), seen }
     }
 
-    /// What it saw so far, a word each: the types of records, and what stands around them.
+    /// What it saw so far, in words.
     pub(crate) fn words(&self) -> String {
-        let word = |seen: &Seen| match seen {
-            Seen::Record(record) => record.kind.to_string(),
-            other => format!("{other:?}").to_lowercase(),
-        };
-        self.seen.lock().iter().map(word).collect::<Vec<_>>().join(" ")
+        words(&self.seen.lock())
     }
 
     /// The records so far.
     pub(crate) fn records(&self) -> Vec<Decoded> {
-        let seen = self.seen.lock();
-        let record = |seen: &Seen| match seen {
-            Seen::Record(record) => Some(Decoded::clone(record)),
-            _ => None,
-        };
-        seen.iter().filter_map(record).collect()
+        records(&self.seen.lock())
     }
 
     /// Waits for so many records.
@@ -145,6 +136,33 @@ impl Collector {
     pub(crate) async fn wait_for_words(&self, words: &str) {
         until_async(words, async || self.words().contains(words)).await;
     }
+}
+
+/// A word for each: the types of records, and what stands around them.
+fn words(seen: &[Seen]) -> String {
+    let word = |seen: &Seen| match seen {
+        Seen::Record(record) => record.kind.to_string(),
+        other => format!("{other:?}").to_lowercase(),
+    };
+    seen.iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
+fn records(seen: &[Seen]) -> Vec<Decoded> {
+    let record = |seen: &Seen| match seen {
+        Seen::Record(record) => Some(Decoded::clone(record)),
+        _ => None,
+    };
+    seen.iter().filter_map(record).collect()
+}
+
+/// What is in a file, in words, and its records. Nothing may stand behind its stop.
+pub(crate) async fn read(path: &Path) -> (String, Vec<Decoded>) {
+    let content = std::fs::read(path).unwrap();
+    let (mut rest, seen) = (&*content, Mutex::default());
+    let _open = collect(tokio::io::join(&mut rest, tokio::io::sink()), &seen, Manners::Good).await;
+    assert_eq!(rest, b"");
+    let seen = seen.into_inner();
+    (words(&seen), records(&seen))
 }
 
 async fn collect(

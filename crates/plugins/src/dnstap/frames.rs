@@ -1,5 +1,5 @@
 //! Frame Streams: frames with a length in front, control frames behind a length of zero, and the
-//! handshake of the side that sends.
+//! handshake of the side that sends. In a file there is none: a start, data, and a stop.
 
 use std::io;
 
@@ -62,16 +62,25 @@ pub(super) async fn greet(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) ->
 }
 
 /// Ends the stream, and waits until the collector has taken all of it.
-pub(super) async fn part(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
-    stream.write_all(&Control::Stop.to_bytes()).await?;
-    stream.flush().await?;
-    expect(stream, Control::Finish).await
+pub(super) async fn part(
+    reader: &mut (impl AsyncRead + Unpin),
+    writer: &mut (impl AsyncWrite + Unpin),
+) -> io::Result<()> {
+    writer.write_all(&Control::Stop.to_bytes()).await?;
+    writer.flush().await?;
+    expect(reader, Control::Finish).await
 }
 
 /// Writes a record as a data frame.
 pub(super) async fn write(stream: &mut (impl AsyncWrite + Unpin), record: &[u8]) -> io::Result<()> {
     stream.write_all(&length(record).to_be_bytes()).await?;
     stream.write_all(record).await
+}
+
+/// Appends a record as a data frame.
+pub(super) fn append(out: &mut Vec<u8>, record: &[u8]) {
+    out.extend_from_slice(&length(record).to_be_bytes());
+    out.extend_from_slice(record);
 }
 
 /// Reads control frames until the expected one comes; any other is an error.

@@ -17,6 +17,7 @@ use super::endpoint::{Endpoint, Place, Stream};
 use super::frames;
 use super::outlet::Outlet;
 use super::pump::pump;
+use super::stream::Greeted;
 use super::tls::ServerFiles;
 
 /// Where to listen.
@@ -162,7 +163,8 @@ async fn accept_all(outlet: &Arc<Outlet>, socket: &Socket, collectors: &mut Join
 
 async fn serve(outlet: Arc<Outlet>, stream: Box<dyn Stream>) {
     let (number, mut records) = outlet.open_queue(QUEUE);
-    let end = pump(stream, &mut records, outlet.pace, &outlet.numbers).await;
+    let mut collector = Greeted::new(stream, outlet.pace.patience);
+    let end = pump(&mut collector, &mut records, outlet.pace, &outlet.numbers).await;
     tracing::debug!(target: "plugin/dnstap", "A collector is gone: {end:?}");
     outlet.close_queue(number);
 }

@@ -1,15 +1,20 @@
 #![doc = include_str!("README.md")]
 
+mod choice;
 mod connect;
+mod disk;
 mod endpoint;
 #[cfg(test)]
 mod fake;
+mod file;
 mod frames;
 mod listen;
 mod outlet;
+mod parse;
 mod pump;
 mod record;
 mod setup;
+mod stream;
 mod tap;
 #[cfg(test)]
 mod tests;
@@ -27,7 +32,7 @@ use self::tap::Tap;
 /// Records each query on its way in, and its reply on the way out.
 #[derive(Debug)]
 struct Dnstap {
-    /// One for each line of the directive, in their order.
+    /// One for each line of the directive that is about queries or replies, in their order.
     taps: Arc<[Arc<Tap>]>,
 }
 
@@ -48,7 +53,8 @@ impl Plugin for Dnstap {
             tap.client_query(query, asked);
         }
         let mut reply = next.run(query).await?;
-        if reply.is_silence() {
+        let wanted = self.taps.iter().any(|tap| tap.takes(query, Kind::ClientResponse));
+        if reply.is_silence() || !wanted {
             return Ok(reply);
         }
         // What is recorded is what goes out: cut to size, and with our own OPT.
@@ -66,10 +72,10 @@ impl Plugin for Dnstap {
 impl Dnstap {
     /// Nobody is there: what would have been recorded is counted, and nothing else done.
     async fn lose(&self, query: &mut Query, next: Next<'_>) -> Result<Reply> {
-        self.taps.iter().for_each(|tap| tap.lose(Kind::ClientQuery));
+        self.taps.iter().for_each(|tap| tap.lose(query, Kind::ClientQuery));
         let reply = next.run(query).await?;
         if !reply.is_silence() {
-            self.taps.iter().for_each(|tap| tap.lose(Kind::ClientResponse));
+            self.taps.iter().for_each(|tap| tap.lose(query, Kind::ClientResponse));
         }
         Ok(reply)
     }

@@ -9,21 +9,24 @@ use arc_swap::ArcSwap;
 use dunlin_core::metrics::{Counter, Gauge, Metrics};
 use dunlin_core::upkeep::Upkeep;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::connect::{self, Collector};
+use super::file::{self, Recorder};
 use super::listen::{self, Listener};
 
 /// An encoded record, shared by all queues that it waits in.
 pub(super) type Record = Arc<[u8]>;
 
-/// Which side opens connections.
+/// Which side opens connections, if there are any.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Side {
     /// We do.
     Connect(Collector),
     /// Collectors do.
     Listen(Listener),
+    /// Nobody: records go to a file.
+    File(Recorder),
 }
 
 /// How long things take.
@@ -89,11 +92,6 @@ impl Outlet {
         self.discards.load(Relaxed)
     }
 
-    /// Begins or ends a time without anybody to send records to.
-    pub(super) fn set_discards(&self, discards: bool) {
-        self.discards.store(discards, Relaxed);
-    }
-
     /// Puts a record into each queue. What finds one full is dropped there, and counted.
     pub(super) fn send(&self, record: Vec<u8>) {
         let record: Record = record.into();
@@ -110,6 +108,10 @@ impl Outlet {
             Side::Connect(collector) => {
                 let (_, records) = self.open_queue(collector.queue);
                 tokio::spawn(connect::run(Arc::clone(self), collector.clone(), records))
+            }
+            Side::File(recorder) => {
+                let (_, records) = self.open_queue(file::QUEUE);
+                tokio::spawn(file::run(Arc::clone(self), recorder.clone(), records))
             }
             Side::Listen(listener) => {
                 tokio::spawn(listen::run(Arc::clone(self), listener.clone(), stopped))
@@ -145,6 +147,20 @@ impl Outlet {
         });
     }
 
+    /// Throws records away until it is time to try again: they have nowhere to go. Says whether the
+    /// queue was closed meanwhile.
+    pub(super) async fn discard(&self, records: &mut mpsc::Receiver<Record>) -> bool {
+        self.discards.store(true, Relaxed);
+        let discarding = async {
+            while records.recv().await.is_some() {
+                self.numbers.drop_one(Reason::Unconnected);
+            }
+        };
+        let is_closed = timeout(self.pace.retry, discarding).await.is_ok();
+        self.discards.store(false, Relaxed);
+        is_closed
+    }
+
     /// Tells of dropped records from time to time, and never ends.
     pub(super) async fn report(&self) {
         // Not at once: the losses of a start without a collector are told in one line.
@@ -157,7 +173,7 @@ impl Outlet {
     }
 }
 
-/// Why a record did not get to a collector.
+/// Why a record did not get to a collector or into a file.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Reason {
     QueueFull,
@@ -180,12 +196,12 @@ impl Numbers {
     pub(super) fn of(metrics: &Metrics, endpoint: &str) -> Self {
         let connected = metrics.gauge(
             "dunlin_dnstap_connected",
-            "Collectors that records are sent to.",
+            "Collectors, and files, that records go to.",
             &["endpoint"],
         );
         let dropped = metrics.counter(
             "dunlin_dnstap_dropped_total",
-            "Records that did not get to a collector, by why.",
+            "Records that did not get to a collector or into a file, by why.",
             &["endpoint", "reason"],
         );
         Self {

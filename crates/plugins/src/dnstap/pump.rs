@@ -1,29 +1,40 @@
-//! From a queue into a stream that has been greeted, until one of them ends.
+//! From a queue into a sink, until one of them ends.
 
 use std::io;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
-use super::endpoint::{Stream, timed_out};
-use super::frames;
 use super::outlet::{Numbers, Pace, Reason, Record};
+
+/// What records are written to, in the end: a collector, or a file.
+pub(super) trait Sink: Send {
+    /// Takes a record; it may keep it until it is flushed.
+    fn write(&mut self, record: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// Lets go of what it keeps.
+    fn flush(&mut self) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// Resolved when nobody takes records any more. Cancel-safe.
+    fn hangup(&mut self) -> impl Future<Output = io::Error> + Send;
+
+    /// Ends the stream, after the last flush.
+    fn part(&mut self) -> impl Future<Output = io::Result<()>> + Send;
+}
 
 /// Why it is over.
 #[derive(Debug)]
 pub(super) enum End {
     /// The queue was closed; all that was in it is written, and the stream is ended.
     Closed,
-    /// The collector is gone.
+    /// The sink takes no more.
     Lost(io::Error),
 }
 
-/// A stream that records are written to.
-struct Outflow<'a> {
-    reader: ReadHalf<Box<dyn Stream>>,
-    writer: BufWriter<WriteHalf<Box<dyn Stream>>>,
-    /// When the buffer has to be written out; `None` if it is empty.
+/// A sink with records on their way into it.
+struct Outflow<'a, S> {
+    sink: &'a mut S,
+    /// When the sink has to be flushed; `None` if it keeps nothing.
     flush_at: Option<Instant>,
     pace: Pace,
     numbers: &'a Numbers,
@@ -37,20 +48,16 @@ enum Event {
 
 /// Records that are taken from the queue at a time.
 const BATCH: usize = 64;
-/// Octets that are gathered before they are written.
-const BUFFER: usize = 32 * 1024;
 
-/// Empties the queue into the stream.
+/// Empties the queue into the sink.
 pub(super) async fn pump(
-    stream: Box<dyn Stream>,
+    sink: &mut impl Sink,
     records: &mut mpsc::Receiver<Record>,
     pace: Pace,
     numbers: &Numbers,
 ) -> End {
     let _one = numbers.connected();
-    let (reader, writer) = tokio::io::split(stream);
-    let writer = BufWriter::with_capacity(BUFFER, writer);
-    let mut outflow = Outflow { reader, writer, flush_at: None, pace, numbers };
+    let mut outflow = Outflow { sink, flush_at: None, pace, numbers };
     let mut batch = Vec::with_capacity(BATCH);
     loop {
         let result = match outflow.event(records, &mut batch).await {
@@ -65,7 +72,7 @@ pub(super) async fn pump(
     }
 }
 
-impl Outflow<'_> {
+impl<S: Sink> Outflow<'_, S> {
     async fn event(
         &mut self,
         records: &mut mpsc::Receiver<Record>,
@@ -78,26 +85,18 @@ impl Outflow<'_> {
                 None => std::future::pending().await,
             }
         };
-        let mut octet = [0];
         // All three are cancel-safe: each takes something only when it is ready.
         tokio::select! {
             count = records.recv_many(batch, BATCH) => Event::Records(count),
             () = flush => Event::Flush,
-            read = self.reader.read(&mut octet) => Event::Hangup(match read {
-                Ok(0) => io::ErrorKind::UnexpectedEof.into(),
-                // Until we end the stream a collector has nothing to say.
-                Ok(_) => io::ErrorKind::InvalidData.into(),
-                Err(error) => error,
-            }),
+            error = self.sink.hangup() => Event::Hangup(error),
         }
     }
 
     async fn write(&mut self, batch: &mut Vec<Record>) -> io::Result<()> {
         let count = batch.len();
         for (number, record) in batch.drain(..).enumerate() {
-            let writing = frames::write(&mut self.writer, &record);
-            let written = timeout(self.pace.patience, writing).await;
-            if let Err(error) = written.unwrap_or_else(|_elapsed| Err(timed_out())) {
+            if let Err(error) = self.sink.write(&record).await {
                 let left = u64::try_from(count - number).unwrap_or(u64::MAX);
                 self.numbers.drop_some(left, Reason::WriteFailed);
                 return Err(error);
@@ -109,19 +108,14 @@ impl Outflow<'_> {
 
     async fn flush(&mut self) -> io::Result<()> {
         self.flush_at = None;
-        let flushed = timeout(self.pace.patience, self.writer.flush()).await;
-        flushed.unwrap_or_else(|_elapsed| Err(timed_out()))
+        self.sink.flush().await
     }
 
     async fn end(mut self) -> End {
-        if let Err(error) = self.flush().await {
-            return End::Lost(error);
-        }
-        let patience = self.pace.patience;
-        let mut stream = self.reader.unsplit(self.writer.into_inner());
-        match timeout(patience, frames::part(&mut stream)).await {
-            Ok(Err(error)) => End::Lost(error),
-            Ok(Ok(())) | Err(_) => End::Closed,
+        let flushed = self.flush().await;
+        match if flushed.is_ok() { self.sink.part().await } else { flushed } {
+            Ok(()) => End::Closed,
+            Err(error) => End::Lost(error),
         }
     }
 }

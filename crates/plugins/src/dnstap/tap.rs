@@ -9,6 +9,7 @@ use dunlin_core::replacer::{Event, Format};
 use dunlin_core::tap::Exchange;
 use dunlin_core::{Query, tap};
 
+use super::choice::{Choice, Chooser};
 use super::outlet::{Outlet, Reason};
 use super::record::{Kind, Message, Sender, encode};
 
@@ -26,6 +27,7 @@ pub(super) struct Style {
 #[derive(Debug)]
 pub(super) struct Tap {
     style: Style,
+    chooser: Chooser,
     outlet: Arc<Outlet>,
     /// In the order of [`Kind::ALL`].
     records: [Counter; 4],
@@ -34,6 +36,7 @@ pub(super) struct Tap {
 impl Tap {
     pub(super) fn new(
         style: Style,
+        choice: Choice,
         outlet: Arc<Outlet>,
         metrics: &Metrics,
         endpoint: &str,
@@ -44,7 +47,7 @@ impl Tap {
             &["endpoint", "type"],
         );
         let records = Kind::ALL.map(|kind| records.with(&[endpoint, kind.label()]));
-        Self { style, outlet, records }
+        Self { style, chooser: Chooser::new(choice), outlet, records }
     }
 
     /// Whether a record would be of no use to anybody.
@@ -52,9 +55,19 @@ impl Tap {
         !self.outlet.is_open() || self.outlet.discards()
     }
 
+    /// Whether records of this kind are made at all.
+    pub(super) fn has(&self, kind: Kind) -> bool {
+        self.chooser.has(kind)
+    }
+
+    /// Whether a record of this kind is made of this query.
+    pub(super) fn takes(&self, query: &Query, kind: Kind) -> bool {
+        self.chooser.takes(query, kind)
+    }
+
     /// Counts a record that was not made because it would have been thrown away.
-    pub(super) fn lose(&self, kind: Kind) {
-        if self.outlet.is_open() {
+    pub(super) fn lose(&self, query: &Query, kind: Kind) {
+        if self.outlet.is_open() && self.takes(query, kind) {
             self.count(kind);
             self.outlet.numbers.drop_one(Reason::Unconnected);
         }
@@ -86,7 +99,10 @@ impl Tap {
 
     fn tell(&self, query: &Query, message: &Message<'_>) {
         if self.is_idle() {
-            return self.lose(message.kind);
+            return self.lose(query, message.kind);
+        }
+        if !self.takes(query, message.kind) {
+            return;
         }
         let mut extra = Vec::new();
         if let Some(format) = &self.style.extra {

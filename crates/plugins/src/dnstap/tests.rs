@@ -1,5 +1,5 @@
-//! The acceptance rows of the specification; those that need other plugins (9, 10, 11) stand in
-//! `tests/chains/taps.rs`.
+//! The acceptance rows of the specification; those of the Corefile (1 to 5) stand in `parse/tests.rs`,
+//! those that need other plugins (9, 10, 11) in `tests/chains/taps.rs`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use dunlin_core::metrics::Metrics;
 use dunlin_core::op::Message as DnsMessage;
 use dunlin_core::rr::RecordType;
 use dunlin_core::testing::{self, TestBlock, query, stub};
-use dunlin_core::{Entry, Reply, Transport};
+use dunlin_core::{Reply, Transport};
 use dunlin_testkit::metrics::value;
 use dunlin_testkit::ports;
 use dunlin_testkit::tls::Authority;
@@ -24,15 +24,14 @@ use super::endpoint::Endpoint;
 use super::fake::{Collector, Manners, decode};
 use super::outlet::{Numbers, Outlet, Pace, Side};
 use super::record::{Kind, Message, Sender, encode};
-use super::setup::parse;
 use super::tls::Client;
 
 /// The block, and behind it a plugin that answers but to `drop.test`, `fail.test`.
-fn block(lines: &str) -> TestBlock {
+pub(super) fn block(lines: &str) -> TestBlock {
     block_after(lines, &Retain::default())
 }
 
-fn block_after(lines: &str, retain: &Retain) -> TestBlock {
+pub(super) fn block_after(lines: &str, retain: &Retain) -> TestBlock {
     let block = testing::block_for(".:53", &[ENTRY], lines, retain);
     block.unwrap_or_else(|error| panic!("{lines}: {error:#}")).before(stub(|query| {
         Box::pin(async move {
@@ -45,90 +44,23 @@ fn block_after(lines: &str, retain: &Retain) -> TestBlock {
     }))
 }
 
-async fn ask(block: &mut TestBlock) {
+pub(super) async fn ask(block: &mut TestBlock) {
     block.ask(query("Example.ORG", RecordType::A)).await.unwrap();
 }
 
-fn number(block: &TestBlock, name: &str, labels: &[(&str, &str)]) -> f64 {
+pub(super) fn number(block: &TestBlock, name: &str, labels: &[(&str, &str)]) -> f64 {
     value(&block.metrics().page(), name, labels).unwrap_or(0.0)
 }
 
-async fn connected(block: &TestBlock, count: f64) {
+pub(super) async fn connected(block: &TestBlock, count: f64) {
     let gauge = "dunlin_dnstap_connected";
     until_async(format!("{count} connections"), async || number(block, gauge, &[]) == count).await;
 }
 
-fn socket() -> (tempfile::TempDir, PathBuf) {
+pub(super) fn socket() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tap.sock");
     (folder, path)
-}
-
-#[test]
-fn rows_1_3_4_5_what_is_wrong_is_refused() {
-    let arguments = "Wrong argument count or unexpected line ending after";
-    let buffer = "dnstap: MultipleTcpWriteBuf must be between 1 and 1024 (MiB units): ";
-    let queue = "dnstap: MultipleQueue must be between 1 and 4096 (x10k messages): ";
-    let invalid = r#"strconv.Atoi: parsing "#;
-    let table = [
-        ("dnstap", format!("{arguments} 'dnstap'")),
-        ("dnstap {\n}", format!("{arguments} 'dnstap'")),
-        ("dnstap listen", "dnstap listen requires an endpoint argument".into()),
-        ("dnstap s.sock full 1025 1", format!("{buffer}1025")),
-        ("dnstap s.sock full 1 4097", format!("{queue}4097")),
-        ("dnstap s.sock full 0 10", format!("{buffer}0")),
-        ("dnstap s.sock full 10 0", format!("{queue}0")),
-        ("dnstap s.sock full x 10", format!(r#"invalid MultipleTcpWriteBuf "x": {invalid}"x""#)),
-        ("dnstap s.sock full 10 y", format!(r#"invalid MultipleQueue "y": {invalid}"y""#)),
-        ("dnstap s.sock FULL", r#"dnstap: invalid option "FULL", expected "full""#.into()),
-        ("dnstap tcp://127.0.0.1", "address 127.0.0.1: missing port in address".into()),
-        ("dnstap s.sock {\nidentity\n}", format!("{arguments} 'identity'")),
-        ("dnstap s.sock {\nversion\n}", format!("{arguments} 'version'")),
-        ("dnstap s.sock {\nextra\n}", format!("{arguments} 'extra'")),
-        ("dnstap s.sock {\nidentitiy N\n}", "unknown property 'identitiy'".into()),
-        ("dnstap s.sock {\ntls a b\n}", "tls directive only valid for listeners".into()),
-        ("dnstap listen s.sock {\ntls a\n}", "tls requires cert and key file paths".into()),
-    ];
-    for (text, expected) in table {
-        let error = testing::setup(&ENTRY, text).unwrap_err().to_string();
-        assert!(error.contains(&expected), "{text}: {error}");
-        assert!(error.starts_with("Corefile:2") || text.contains('{'), "{text}: {error}");
-    }
-}
-
-#[test]
-fn row_2_what_the_lines_come_to() {
-    let show = Entry {
-        name: "dnstap",
-        setup: |directive| {
-            let configs = parse(directive)?;
-            anyhow::bail!("{configs:?}")
-        },
-    };
-    let table = [
-        ("dnstap s.sock full 1024 2048", "send_buffer: 1073741824, queue: 20480000 }"),
-        (
-            "dnstap s.sock",
-            r#"endpoint: Unix("s.sock"), tls: Verifying(None), send_buffer: 1048576, queue: 10000 }), style: Style { full: false"#,
-        ),
-        ("dnstap unix:///run/s.sock full", r#"Unix("/run/s.sock")"#),
-        ("dnstap tcp://[::1]:6000/x full", r#"Tcp(Place { host: "::1", port: "6000" })"#),
-        ("dnstap tls://h.test:6000 {\nskipverify\n}", r#"port: "6000" }), tls: Trusting"#),
-        (
-            "dnstap listen tls://:1 full 9 9 {\ntls a b\nskipverify\n}",
-            r#"authorities: None, optional: true"#,
-        ),
-        (
-            "dnstap s.sock {\nidentity a\nversion b\n}",
-            r#"identity: "a", version: "b", extra: None"#,
-        ),
-        ("dnstap s.sock {\nextra \"\"\n}", "extra: None"),
-        ("dnstap s.sock", concat!("version: \"Dunlin-", env!("CARGO_PKG_VERSION"), "\"")),
-    ];
-    for (text, expected) in table {
-        let found = testing::setup(&show, text).unwrap_err().to_string();
-        assert!(found.contains(expected), "{text}: {found}");
-    }
 }
 
 #[tokio::test]
@@ -425,7 +357,8 @@ async fn row_20_a_collector_that_takes_no_leave_is_not_waited_for() {
     let (records, mut queue) = tokio::sync::mpsc::channel(1);
     drop(records);
     let numbers = Numbers::of(&metrics, "x");
-    let end = super::pump::pump(stream, &mut queue, Pace::default(), &numbers).await;
+    let mut greeted = super::stream::Greeted::new(stream, Pace::default().patience);
+    let end = super::pump::pump(&mut greeted, &mut queue, Pace::default(), &numbers).await;
     assert!(matches!(end, super::pump::End::Closed), "{end:?}");
     assert_eq!(stalled.words(), "ready start");
 }

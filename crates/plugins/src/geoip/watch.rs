@@ -1,15 +1,15 @@
 //! Looks after the file of a database: a new one is read aside, tried, and then takes the place of the
 //! old one. What cannot be used changes nothing.
 
-use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use dunlin_core::error::in_gos_words;
 use dunlin_core::metrics::{Counter, Gauge};
+use dunlin_core::stamp::FileStamp;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::database::{BadDatabase, Database};
@@ -21,41 +21,19 @@ pub(super) const INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct DatabaseFile {
     pub(super) path: PathBuf,
-    pub(super) stamp: Option<Stamp>,
+    pub(super) stamp: Option<FileStamp>,
     pub(super) database: Arc<ArcSwap<Database>>,
     pub(super) build_epoch: Gauge,
     pub(super) failures: Counter,
 }
 
-/// What changes when a file does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
-    device: u64,
-    inode: u64,
-    length: u64,
-    seconds: i64,
-    nanoseconds: i64,
-}
-
-impl From<&Metadata> for Stamp {
-    fn from(data: &Metadata) -> Self {
-        Self {
-            device: data.dev(),
-            inode: data.ino(),
-            length: data.len(),
-            seconds: data.mtime(),
-            nanoseconds: data.mtime_nsec(),
-        }
-    }
-}
-
 /// Reads a database, with the stamp from before: a change while it is read is seen the next time.
-pub(super) fn read(path: &Path) -> Result<(Stamp, Database), BadDatabase> {
+pub(super) fn read(path: &Path) -> Result<(FileStamp, Database), BadDatabase> {
     let failed = |error: io::Error| BadDatabase::Open {
         path: path.display().to_string(),
-        reason: as_go_says(&error),
+        reason: in_gos_words(&error),
     };
-    let stamp = Stamp::from(&std::fs::metadata(path).map_err(failed)?);
+    let stamp = FileStamp::from(&std::fs::metadata(path).map_err(failed)?);
     let content = std::fs::read(path).map_err(failed)?;
     Ok((stamp, Database::open(content, path)?))
 }
@@ -75,7 +53,7 @@ impl DatabaseFile {
     async fn look(&mut self) {
         let (path, known) = (self.path.clone(), self.stamp);
         let looked = tokio::task::spawn_blocking(move || {
-            let stamp = std::fs::metadata(&path).ok().map(|data| Stamp::from(&data));
+            let stamp = std::fs::metadata(&path).ok().map(|data| FileStamp::from(&data));
             (stamp != known).then(|| (stamp, read(&path)))
         });
         let Ok(Some((stamp, result))) = looked.await else { return };
@@ -95,11 +73,4 @@ impl DatabaseFile {
             }
         }
     }
-}
-
-/// `permission denied`, where Rust says `Permission denied (os error 13)`.
-fn as_go_says(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split_once(" (os error").map_or(text.as_str(), |(text, _)| text);
-    text.to_lowercase()
 }

@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::io::{BufReader, ErrorKind};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use dunlin_core::metrics::{Counter, Gauge, Metrics};
+use dunlin_core::stamp::FileStamp;
 use parking_lot::Mutex;
 
 use super::table::Table;
@@ -27,21 +27,11 @@ pub(super) struct HostsFile {
 #[derive(Debug, Default)]
 struct State {
     /// Of the file that is served, or of one that turned out to be no good.
-    stamp: Option<Stamp>,
+    stamp: Option<FileStamp>,
     /// Whether there was ever anything to serve.
     has_content: bool,
     /// What was complained about; said once.
     complaint: Option<String>,
-}
-
-/// By what a changed file is told from an unchanged one. ConfigMaps change the inode and perhaps nothing else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    seconds: i64,
-    nanoseconds: i64,
-    length: u64,
-    inode: u64,
-    device: u64,
 }
 
 #[derive(Debug)]
@@ -80,11 +70,14 @@ impl HostsFile {
     }
 
     /// The file's stamp and content, unless it has the stamp `known`.
-    fn changed(&self, known: Option<Stamp>) -> Result<Option<(Stamp, Read)>, std::io::Error> {
+    fn changed(
+        &self,
+        known: Option<FileStamp>,
+    ) -> Result<Option<(FileStamp, Read)>, std::io::Error> {
         let file = File::open(&self.path)?;
         let metadata = file.metadata()?;
         // The stamp is older than the content: if somebody writes meanwhile, it is read again.
-        let stamp = Stamp::of(&metadata);
+        let stamp = FileStamp::from(&metadata);
         if known == Some(stamp) {
             return Ok(None);
         }
@@ -97,14 +90,14 @@ impl HostsFile {
         }
     }
 
-    fn take(&self, state: &mut State, stamp: Stamp, read: Read) {
+    fn take(&self, state: &mut State, stamp: FileStamp, read: Read) {
         match read {
             Ok(table) => {
                 let entries = table.len();
                 tracing::debug!(target: "plugin/hosts", "Parsed hosts file into {entries} entries");
                 let total = i64::try_from(entries + self.inline_len).unwrap_or(i64::MAX);
                 self.numbers.entries.set(total);
-                self.numbers.read_at.set(stamp.seconds);
+                self.numbers.read_at.set(stamp.modified());
                 self.table.store(Arc::new(table));
                 *state = State { stamp: Some(stamp), has_content: true, complaint: None };
             }
@@ -137,18 +130,6 @@ impl HostsFile {
 }
 
 type Read = Result<Table, BadText>;
-
-impl Stamp {
-    fn of(metadata: &std::fs::Metadata) -> Self {
-        Self {
-            seconds: metadata.mtime(),
-            nanoseconds: metadata.mtime_nsec(),
-            length: metadata.len(),
-            inode: metadata.ino(),
-            device: metadata.dev(),
-        }
-    }
-}
 
 impl Numbers {
     fn of(metrics: &Metrics, path: &Path) -> Self {

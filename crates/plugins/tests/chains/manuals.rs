@@ -48,6 +48,18 @@ fn corefiles(path: &Path, text: &str) -> Vec<(usize, String)> {
     all
 }
 
+/// Whether this is said of a plugin that was left out of the build; what else is wrong with its Corefile
+/// is still told.
+fn is_left_out(found: &str) -> bool {
+    let optional = [
+        ("dnstap", cfg!(feature = "dnstap")),
+        ("geoip", cfg!(feature = "geoip")),
+        ("trace", cfg!(feature = "trace")),
+    ];
+    let mut left_out = optional.into_iter().filter(|(_, is_there)| !is_there);
+    left_out.any(|(name, _)| found.contains(&format!("no action found for directive '{name}'")))
+}
+
 #[test]
 fn row_36_every_corefile_that_is_shown_would_start() {
     let mut paths = Vec::new();
@@ -59,6 +71,7 @@ fn row_36_every_corefile_that_is_shown_would_start() {
             let origin = Origin::Stdin(text.into_bytes());
             let setup = Setup { origin, port: 53, registry: registry(), fallback: String::new() };
             let found = check(&setup).into_iter().filter(|found| found.is_error());
+            let found = found.map(|found| found.to_string()).filter(|found| !is_left_out(found));
             wrong.extend(found.map(|found| format!("{}:{line}: {found}", path.display())));
         }
     }

@@ -1,5 +1,6 @@
 //! *dnstap* with the plugins that it tells of: rows 9, 10 and 11 of its specification.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use dunlin_core::rr::RecordType;
 use dunlin_core::testing::query;
 use dunlin_testkit::upstream::{Reply, Upstream};
 
-use crate::fake_collector::Collector;
+use crate::fake_collector::{Collector, read};
 use crate::journal::Journal;
 use crate::kit::{Server, block};
 
@@ -140,4 +141,85 @@ async fn a_response_is_what_goes_out() {
         assert_eq!(record.response, sent, "{asked:?}");
     }
     server.stop().await;
+}
+
+#[tokio::test]
+async fn only_some_kinds_of_records_are_made() {
+    let upstream = Upstream::start();
+    upstream.always(Reply::new());
+    let (_folder, path) = socket();
+    let table = [
+        ("query", "start 5 stop"),
+        ("response", "start 6 stop"),
+        ("forward", "start 7 8 stop"),
+        ("query response", "start 5 6 stop"),
+        ("forward query", "start 5 7 8 stop"),
+        ("response\nonly forward response", "start 7 8 6 stop"),
+    ];
+    for (kinds, words) in table {
+        let lines = format!(
+            "dnstap file {} {{\nonly {kinds}\n}}\nforward . {}",
+            path.display(),
+            upstream.address()
+        );
+        let mut block = block(&lines);
+        block.start().await.unwrap();
+        block.ask(query("a.test", RecordType::A)).await.unwrap();
+        block.stop().await;
+        assert_eq!(read(&path).await.0, words, "{kinds}");
+    }
+}
+
+#[tokio::test]
+async fn of_a_sample_all_records_of_a_query_are_there_or_none() {
+    let upstream = Upstream::start();
+    upstream.always(Reply::new());
+    let (_folder, path) = socket();
+    let lines = format!(
+        ". {{\nrewrite name a.test b.test\ndnstap file {} full {{\nsample 4\n}}\nforward . {}\n}}",
+        path.display(),
+        upstream.address()
+    );
+    let server = Server::new(&lines).await;
+    for id in 1..=200 {
+        server.ask(&query("a.test", RecordType::A).id(id)).await;
+    }
+    server.stop().await;
+    let mut kinds: BTreeMap<u16, Vec<u64>> = BTreeMap::new();
+    for record in read(&path).await.1 {
+        let bytes = if record.query.is_empty() { &record.response } else { &record.query };
+        kinds.entry(Message::from_vec(bytes).unwrap().metadata.id).or_default().push(record.kind);
+    }
+    assert!(kinds.values().all(|kinds| *kinds == [5, 7, 8, 6]), "{kinds:?}");
+    assert!((20..100).contains(&kinds.len()), "{} of 200", kinds.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_cannot_be_written_is_told_once_and_tried_again() {
+    let (journal, _guard) = Journal::start();
+    let (folder, _) = socket();
+    let path = folder.path().join("not there yet").join("tap");
+    let mut block = block(&format!("dnstap file \"{}\"\nwhoami", path.display()));
+    block.start().await.unwrap();
+    for _ in 0..10 {
+        block.ask(query("a.test", RecordType::A)).await.unwrap();
+    }
+    let wait = async || {
+        let waiting = tokio::time::timeout(Duration::from_secs(10), std::future::pending::<()>());
+        waiting.await.unwrap_err();
+        tokio::task::yield_now().await;
+    };
+    wait().await;
+    let path = path.display();
+    let error = format!(
+        "ERROR plugin/dnstap: Failed to write dnstap file {path}: No such file or directory (os error 2)"
+    );
+    let warning = "WARN plugin/dnstap: Dropped dnstap messages: 20".to_owned();
+    assert_eq!(journal.take("plugin/dnstap"), [error, warning]);
+    std::fs::create_dir(folder.path().join("not there yet")).unwrap();
+    wait().await;
+    block.ask(query("a.test", RecordType::A)).await.unwrap();
+    block.stop().await;
+    assert_eq!(read(&folder.path().join("not there yet/tap")).await.0, "start 5 6 stop");
+    assert_eq!(journal.take("plugin/dnstap"), [""; 0]);
 }

@@ -9,6 +9,8 @@ use crate::ask::Ask;
 
 /// Aliases followed; more than any honest answer has.
 const MAX_STEPS: usize = 10;
+/// Octets of a name (RFC 1035 §2.3.4).
+const MAX_NAME_LEN: usize = 255;
 /// QTYPE and QCLASS ANY (RFC 1035 §3.2.3).
 const ANY: u16 = 255;
 
@@ -29,9 +31,8 @@ pub(crate) fn clean(ask: &Ask, response: Response) -> Result<Response, Defect> {
     if !response.has_answers() || is_plain(ask, &response) {
         return Ok(response);
     }
-    let chain = Chain::walk(ask, &response.bytes)?;
-    let kept: Vec<bool> =
-        answers(&response.bytes).map(|record| chain.holds(&response.bytes, &record)).collect();
+    let chain = Chain::walk(ask, &response)?;
+    let kept: Vec<bool> = answers(&response).map(|record| chain.holds(&record)).collect();
     if kept.iter().all(|kept| *kept) {
         return Ok(response);
     }
@@ -55,10 +56,7 @@ fn is_lame(ask: &Ask, response: &Response) -> bool {
 
 /// The common case: every answer is of QNAME itself, of the right class, and no alias.
 fn is_plain(ask: &Ask, response: &Response) -> bool {
-    let records = Records::behind(&response.bytes, response.summary.question_end);
-    let records = records.into_iter().flatten();
-    let mut answers = records.take_while(|record| record.section == Section::Answer);
-    answers.all(|record| {
+    answers(response).all(|record| {
         let alias =
             matches!(record.kind, types::CNAME | types::DNAME) && record.kind != ask.qtype();
         !alias
@@ -78,28 +76,26 @@ fn is_class(ask: &Ask, class: u16) -> bool {
     class == ask.qclass() || ask.qclass() == ANY
 }
 
-fn answers(bytes: &[u8]) -> impl Iterator<Item = RecordRef> + '_ {
-    let records = Records::new(bytes).into_iter().flatten();
-    records.take_while(|record| record.section == Section::Answer)
+fn answers(response: &Response) -> impl Iterator<Item = RecordRef> + '_ {
+    let records = Records::behind(&response.bytes, response.summary.question_end);
+    records.into_iter().flatten().take_while(|record| record.section == Section::Answer)
 }
 
-/// The names that an answer may speak of: QNAME, its aliases' targets, and the owners of the DNAMEs
-/// that led there.
+/// The names that an answer may speak of, in lower case: QNAME, its aliases' targets, and the owners of
+/// the DNAMEs that led there.
 struct Chain<'a> {
     ask: &'a Ask,
-    names: Vec<WireName>,
-    dnames: Vec<WireName>,
+    response: &'a Response,
+    names: Vec<Vec<u8>>,
+    dnames: Vec<Vec<u8>>,
 }
 
 impl<'a> Chain<'a> {
-    fn walk(ask: &'a Ask, bytes: &[u8]) -> Result<Self, Defect> {
-        let mut current = WireName::new();
-        expand(ask.as_bytes(), dunlin_core::wire::HEADER_LEN, &mut current)
-            .ok_or(Defect::Unusable("no question"))?;
-        let mut chain = Self { ask, names: vec![current], dnames: Vec::new() };
-        while let Some(target) = chain.step(bytes) {
-            let known = chain.names.iter().any(|name| name.as_bytes() == target.as_bytes());
-            if known || chain.names.len() > MAX_STEPS {
+    fn walk(ask: &'a Ask, response: &'a Response) -> Result<Self, Defect> {
+        let names = vec![ask.name().to_vec()];
+        let mut chain = Self { ask, response, names, dnames: Vec::new() };
+        while let Some(target) = chain.step() {
+            if chain.names.contains(&target) || chain.names.len() > MAX_STEPS {
                 return Err(Defect::AliasLoop);
             }
             chain.names.push(target);
@@ -108,61 +104,58 @@ impl<'a> Chain<'a> {
     }
 
     /// Where the last name of the chain leads to; `None` at the end of the chain.
-    fn step(&mut self, bytes: &[u8]) -> Option<WireName> {
+    fn step(&mut self) -> Option<Vec<u8>> {
         if matches!(self.ask.qtype(), types::CNAME | ANY) {
             return None;
         }
-        let current = *self.names.last()?;
-        let mut owner = WireName::new();
+        let Self { ask, response, names, dnames } = self;
+        let (current, bytes) = (names.last()?, &response.bytes);
         let mut through_dname = None;
-        for record in answers(bytes).filter(|record| is_class(self.ask, record.class)) {
-            if !matches!(record.kind, types::CNAME | types::DNAME) {
-                continue;
-            }
-            expand(bytes, record.start, &mut owner)?;
-            let mut target = WireName::new();
-            if record.kind == types::CNAME && owner.as_bytes() == current.as_bytes() {
-                expand(bytes, record.rdata.start, &mut target)?;
-                self.note_dname(bytes, &current);
+        for record in answers(response).filter(|record| is_class(ask, record.class)) {
+            if record.kind == types::CNAME && is_name(bytes, record.start, current) {
+                let target = name_at(bytes, record.rdata.start)?;
+                note_dnames(response, current, dnames);
                 return Some(target);
             }
-            if record.kind == types::DNAME && is_below(current.as_bytes(), owner.as_bytes()) {
-                expand(bytes, record.rdata.start, &mut target)?;
-                through_dname = substitute(&current, &owner, &target);
-                self.add_dname(owner);
+            let owner = dname_above(bytes, &record, current);
+            if let Some(owner) = owner {
+                let target = name_at(bytes, record.rdata.start)?;
+                through_dname = substitute(current, &owner, &target);
+                note(dnames, owner);
             }
         }
         through_dname
     }
 
-    /// A CNAME may be made from a DNAME above it (RFC 6672 §3.1), which then belongs to the answer.
-    fn note_dname(&mut self, bytes: &[u8], current: &WireName) {
-        let mut owner = WireName::new();
-        for record in answers(bytes).filter(|record| record.kind == types::DNAME) {
-            let above = expand(bytes, record.start, &mut owner).is_some()
-                && is_below(current.as_bytes(), owner.as_bytes());
-            if above {
-                self.add_dname(owner);
-            }
-        }
-    }
-
-    fn add_dname(&mut self, owner: WireName) {
-        let known = self.dnames.iter().any(|name| name.as_bytes() == owner.as_bytes());
-        if !known && self.dnames.len() < MAX_STEPS {
-            self.dnames.push(owner);
-        }
-    }
-
-    fn holds(&self, bytes: &[u8], record: &RecordRef) -> bool {
-        let mut owner = WireName::new();
-        if !is_class(self.ask, record.class) || expand(bytes, record.start, &mut owner).is_none() {
-            return false;
-        }
-        let is_owner = |name: &WireName| name.as_bytes() == owner.as_bytes();
+    fn holds(&self, record: &RecordRef) -> bool {
+        let is_owner = |name: &Vec<u8>| is_name(&self.response.bytes, record.start, name);
         let of_dname = matches!(record.kind, types::DNAME | types::RRSIG);
-        self.names.iter().any(is_owner) || (of_dname && self.dnames.iter().any(is_owner))
+        is_class(self.ask, record.class)
+            && (self.names.iter().any(is_owner) || (of_dname && self.dnames.iter().any(is_owner)))
     }
+}
+
+/// A CNAME may be made from a DNAME above it (RFC 6672 §3.1), which then belongs to the answer.
+fn note_dnames(response: &Response, current: &[u8], dnames: &mut Vec<Vec<u8>>) {
+    let above = answers(response).filter_map(|it| dname_above(&response.bytes, &it, current));
+    above.for_each(|owner| note(dnames, owner));
+}
+
+fn note(dnames: &mut Vec<Vec<u8>>, owner: Vec<u8>) {
+    if !dnames.contains(&owner) && dnames.len() < MAX_STEPS {
+        dnames.push(owner);
+    }
+}
+
+/// The owner of a DNAME that stands above this name.
+fn dname_above(bytes: &[u8], record: &RecordRef, name: &[u8]) -> Option<Vec<u8>> {
+    let owner = (record.kind == types::DNAME).then(|| name_at(bytes, record.start))?;
+    owner.filter(|owner| is_below(name, owner))
+}
+
+fn name_at(bytes: &[u8], at: usize) -> Option<Vec<u8>> {
+    let mut name = WireName::new();
+    expand(bytes, at, &mut name).map(|_end| name.as_bytes().to_vec())
 }
 
 /// Whether `name` lies below `ancestor` and is not the same; both lower case and uncompressed.
@@ -178,14 +171,12 @@ fn is_below(name: &[u8], ancestor: &[u8]) -> bool {
     false
 }
 
-/// RFC 6672 §2.2: the part of `name` below `owner`, put in front of `target`.
-fn substitute(name: &WireName, owner: &WireName, target: &WireName) -> Option<WireName> {
-    let below = name.as_bytes().len().checked_sub(owner.as_bytes().len())?;
-    let mut message = vec![0; dunlin_core::wire::HEADER_LEN];
-    message.extend_from_slice(name.as_bytes().get(..below)?);
-    message.extend_from_slice(target.as_bytes());
-    let mut result = WireName::new();
-    expand(&message, dunlin_core::wire::HEADER_LEN, &mut result).map(|_| result)
+/// RFC 6672 §2.2: the part of `name` below `owner`, put in front of `target`; nothing if that is longer
+/// than a name may be.
+fn substitute(name: &[u8], owner: &[u8], target: &[u8]) -> Option<Vec<u8>> {
+    let below = name.get(..name.len().checked_sub(owner.len())?)?;
+    let substituted = [below, target].concat();
+    (substituted.len() <= MAX_NAME_LEN).then_some(substituted)
 }
 
 /// Removing records from the middle breaks compression pointers, so the message is made anew. This

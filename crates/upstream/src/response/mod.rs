@@ -13,7 +13,7 @@ pub(crate) mod chain;
 mod tests;
 
 use dunlin_core::buffer::Buffer;
-use dunlin_core::wire::{self, CLASS_IN, Flags, HEADER_LEN, Records, Summary, types, write_u32};
+use dunlin_core::wire::{self, CLASS_IN, Flags, HEADER_LEN, Records, Summary, set_ttls, types};
 
 /// A response that belongs to its query and walks as a message.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ pub(crate) fn cut(mut bytes: Buffer, question_end: usize) -> Option<Response> {
 
 /// Addresses have their length (RFC 1035 §3.4.1, RFC 3596 §2.2), and TTLs lose a set top bit.
 fn check_records(bytes: &mut Buffer, question_end: usize) -> Option<()> {
-    let mut oversized = Vec::new();
+    let mut has_oversized = false;
     for record in Records::behind(bytes, question_end)? {
         let expected = match (record.class, record.kind) {
             (CLASS_IN, types::A) => 4,
@@ -84,12 +84,13 @@ fn check_records(bytes: &mut Buffer, question_end: usize) -> Option<()> {
         if record.rdata.len() != expected {
             return None;
         }
-        if record.ttl > i32::MAX.unsigned_abs() && record.kind != types::OPT {
-            oversized.push(record.ttl_at);
-        }
+        has_oversized |= record.ttl > MAX_TTL;
     }
-    for at in oversized {
-        write_u32(bytes, at, 0);
+    if has_oversized {
+        set_ttls(bytes, question_end, |ttl| if ttl > MAX_TTL { 0 } else { ttl });
     }
     Some(())
 }
+
+/// Seconds (RFC 2181 §8).
+const MAX_TTL: u32 = i32::MAX.unsigned_abs();

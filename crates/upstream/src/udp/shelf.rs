@@ -227,3 +227,71 @@ async fn drive(door: AsyncFd<Driver>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::tests::pass;
+
+    /// An upstream, and a socket of the shelf that is connected to it.
+    fn line(shelf: &Shelf) -> (UdpSocket, Line) {
+        let upstream = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let socket = sockets::udp_client(0, upstream.local_addr().unwrap()).unwrap();
+        (upstream, shelf.hang_up(socket).unwrap())
+    }
+
+    /// What the descriptor of a line stands for as long as it is open: `socket:[NUMBER]`.
+    fn open(line: &Line) -> impl Fn() -> bool + use<> {
+        let descriptor = Path::new("/proc/self/fd").join(line.socket.as_raw_fd().to_string());
+        let stands_for = move || -> Option<PathBuf> { std::fs::read_link(&descriptor).ok() };
+        let socket = stands_for().unwrap();
+        move || stands_for().is_some_and(|found| found == socket)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sockets_at_rest_are_closed_after_ten_seconds() {
+        let (shelf, drivers) = (Arc::new(Shelf::new(0).unwrap()), Tasks::new(1));
+        shelf.keep_driven(&drivers).unwrap();
+        let (_upstream, first) = line(&shelf);
+        let (upstream, second) = line(&shelf);
+        let (first_is_open, second_is_open) = (open(&first), open(&second));
+        shelf.rest(first, Instant::now());
+        pass(Duration::from_secs(1)).await;
+        shelf.rest(second, Instant::now());
+        pass(Duration::from_millis(8_900)).await;
+        assert!(first_is_open() && second_is_open());
+        pass(Duration::from_millis(200)).await;
+        assert!(!first_is_open() && second_is_open(), "one of them is ten seconds old");
+        let second = shelf.wake(upstream.local_addr().unwrap()).unwrap();
+        pass(Duration::from_secs(30)).await;
+        assert!(second_is_open(), "it does not rest");
+        shelf.rest(second, Instant::now());
+        pass(Duration::from_secs(20)).await;
+        assert!(!second_is_open());
+        assert!(shelf.wake(upstream.local_addr().unwrap()).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_socket_with_more_than_sixteen_strays_is_given_up() {
+        let shelf = Shelf::new(0).unwrap();
+        for (strays, is_used) in [(0, true), (1, true), (16, true), (17, false)] {
+            let (upstream, line) = line(&shelf);
+            let is_open = open(&line);
+            let (here, there) = (upstream.local_addr().unwrap(), line.socket.local_addr().unwrap());
+            // On the loopback they are there when they are sent.
+            for _ in 0..strays {
+                upstream.send_to(b"late", there).unwrap();
+            }
+            shelf.rest(line, Instant::now());
+            let woken = shelf.wake(here);
+            assert_eq!((woken.is_some(), is_open()), (is_used, is_used), "{strays} strays");
+            let Some(line) = woken else { continue };
+            let left = line.socket.recv(&mut [0; 8]).unwrap_err();
+            assert_eq!(left.kind(), io::ErrorKind::WouldBlock, "{strays} strays");
+            shelf.close(line);
+        }
+    }
+}
