@@ -15,7 +15,7 @@ use dunlin_plugins::hosts::{Direction, Options, Table};
 use tokio::runtime::Runtime;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static HEAP: dunlin_engine::Heap = dunlin_engine::Heap;
 
 fn main() {
     divan::main();

@@ -18,7 +18,7 @@ use dunlin_engine::Embedded;
 use tokio::runtime::Runtime;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static HEAP: dunlin_engine::Heap = dunlin_engine::Heap;
 
 fn main() {
     divan::main();

@@ -21,6 +21,8 @@ mod testing;
 mod texts;
 mod workers;
 
+pub use dunlin_os::heap::Heap;
+
 pub use self::config::{Held, Origin, Setup, check};
 pub use self::controller::{Driver, Extras, Nudge, Options, Started, run};
 pub use self::explain::{

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static HEAP: dunlin_engine::Heap = dunlin_engine::Heap;
 
 fn main() -> ExitCode {
     dunlin::run(dunlin_plugins::registry())
