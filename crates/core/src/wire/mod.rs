@@ -7,13 +7,15 @@ mod flags;
 pub(crate) mod generated;
 mod marks;
 mod name;
+mod presentation;
 mod records;
 mod summary;
 #[cfg(test)]
 mod tests;
 
 pub use self::flags::Flags;
-pub use self::name::{PLAIN_ROOM, Presentation, WireName, expand, is_name, same_name, skip};
+pub use self::name::{MAX_NAME_LEN, WireName, expand, is_name, same_name, skip};
+pub use self::presentation::{PLAIN_ROOM, Presentation};
 pub use self::records::{RecordRef, Records, Section, set_ttls};
 pub(crate) use self::summary::is_before;
 pub use self::summary::{MalformedMessage, Summary};

@@ -144,6 +144,8 @@ impl Plugin for Watched {
         self.plugin.name()
     }
 
+    // `ignores` stays `false`: plugins that let a query by are shown, too.
+
     fn describe(&self, query: &Query) {
         self.plugin.describe(query);
     }

@@ -312,9 +312,10 @@ impl Later {
 
     /// The reply of a chain whose time is over.
     pub(crate) fn give_up(self) -> Option<Buffer> {
-        let Self { serving, echo, .. } = self;
+        let Self { shared, serving, echo, .. } = self;
         // What a plugin leaves undone is tidied up by code of its own.
         if let Err(caught) = panics::catch(|| drop(serving)) {
+            shared.metrics.panics.with(&[]).inc();
             tracing::error!("panic in a query that was given up: {}", caught.text);
         }
         echo.failure("deadline exceeded")

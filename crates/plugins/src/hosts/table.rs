@@ -6,7 +6,7 @@
 use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use dunlin_core::wire::{read_u32, skip};
+use dunlin_core::wire::{MAX_NAME_LEN, read_u32, skip};
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
@@ -140,9 +140,6 @@ fn name_at(octets: &[u8], at: u32) -> Option<&[u8]> {
 
 /// The label of a wildcard, with its length octet.
 const STAR: &[u8] = b"\x01*";
-
-/// Octets of a name (RFC 1035 §3.1).
-const MAX_NAME_LEN: usize = 255;
 
 /// Octets between a name and its addresses.
 const COUNTS_LEN: usize = 8;

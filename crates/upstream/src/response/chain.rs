@@ -2,15 +2,15 @@
 //! a response with nothing left is no answer (security.md FW-24).
 
 use dunlin_core::op::Message;
-use dunlin_core::wire::{Flags, RecordRef, Records, Section, WireName, expand, is_name, types};
+use dunlin_core::wire::{
+    Flags, MAX_NAME_LEN, RecordRef, Records, Section, WireName, expand, is_name, types,
+};
 
 use super::Response;
 use crate::ask::Ask;
 
 /// Aliases followed; more than any honest answer has.
 const MAX_STEPS: usize = 10;
-/// Octets of a name (RFC 1035 §2.3.4).
-const MAX_NAME_LEN: usize = 255;
 /// QTYPE and QCLASS ANY (RFC 1035 §3.2.3).
 const ANY: u16 = 255;
 

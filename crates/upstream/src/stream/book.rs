@@ -24,7 +24,8 @@ pub(super) struct Book {
     local: SocketAddr,
     remote: SocketAddr,
     limits: StreamLimits,
-    /// By ID, which we have chosen: no peer can make IDs collide. Entries that nobody waits for any more stay, so that their ID is not given away.
+    /// By ID, which we have chosen: no peer can make IDs collide. Entries that nobody waits for any
+    /// more stay, so that their ID is not given away.
     waiting: HashMap<u16, Order, RandomState>,
     outbox: Vec<u8>,
     written: usize,

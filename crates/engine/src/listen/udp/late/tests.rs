@@ -73,9 +73,13 @@ impl Scene {
     }
 
     fn pending(&self) -> usize {
+        self.metric("dunlin_pending_queries")
+    }
+
+    fn metric(&self, name: &str) -> usize {
         let page = self.metrics.page();
-        let line = page.lines().find_map(|line| line.strip_prefix("dunlin_pending_queries "));
-        line.unwrap().parse().unwrap()
+        let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap().parse().unwrap()
     }
 }
 
@@ -174,6 +178,7 @@ async fn panics_of_plugins_do_not_reach_the_loop() {
     assert_eq!(start.elapsed(), Duration::from_secs(6));
     assert_eq!(scene.advance(2), (vec![(1, 2)], false));
     assert!(!scene.late.is_waiting());
+    assert_eq!(scene.metric("coredns_panics_total"), 2);
 }
 
 #[tokio::test]
