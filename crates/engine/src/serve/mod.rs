@@ -313,6 +313,7 @@ impl Later {
     /// The reply of a chain whose time is over.
     pub(crate) fn give_up(self) -> Option<Buffer> {
         let Self { shared, serving, echo, .. } = self;
+        shared.pending.count_given_up();
         // What a plugin leaves undone is tidied up by code of its own.
         if let Err(caught) = panics::catch(|| drop(serving)) {
             shared.metrics.panics.with(&[]).inc();

@@ -11,6 +11,7 @@ pub(super) struct Pending {
     count: Arc<Count>,
     limit: usize,
     refused: Counter,
+    given_up: Counter,
 }
 
 #[derive(Debug)]
@@ -37,13 +38,17 @@ impl Pending {
         let shown = gauge("dunlin_pending_queries", "Queries that wait for somebody else's reply.");
         gauge("dunlin_pending_queries_limit", "How many queries may wait at a time.")
             .set(i64::try_from(limit).unwrap_or(i64::MAX));
-        let refused = metrics.counter(
+        let counter = |name, help| metrics.counter(name, help, &[]).with(&[]);
+        let refused = counter(
             "dunlin_pending_queries_refused_total",
             "Queries answered SERVFAIL because too many others were waiting.",
-            &[],
+        );
+        let given_up = counter(
+            "dunlin_pending_queries_given_up_total",
+            "Queries answered SERVFAIL because they had waited for too long.",
         );
         let count = Arc::new(Count { now: AtomicUsize::new(0), shown });
-        Self { count, limit, refused: refused.with(&[]) }
+        Self { count, limit, refused, given_up }
     }
 
     /// Lets one more query wait, unless the limit is reached.
@@ -55,6 +60,11 @@ impl Pending {
         }
         self.count.shown.add(1);
         Some(Permit(Arc::clone(&self.count)))
+    }
+
+    /// A query has waited for too long.
+    pub(super) fn count_given_up(&self) {
+        self.given_up.inc();
     }
 }
 

@@ -388,6 +388,7 @@ async fn no_query_is_worked_on_longer_than_six_seconds() {
     assert_eq!(start.elapsed(), Duration::from_secs(6));
     let expected = Seen::with_error(ResponseCode::ServFail, 23, "deadline exceeded");
     assert_eq!(Seen::of(&reply), expected);
+    assert_eq!(server.metric("dunlin_pending_queries_given_up_total"), 1);
     assert!(!busy(&server));
 }
 
